@@ -1,0 +1,51 @@
+# Shared by the scripts beside it; sourced, not run.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# The linter is pinned: what was clean yesterday is clean today.
+STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The tag that puts the portable transport (any net.Conn) in the place of the Linux one.
+PORTABLE_TAG=strand_std
+
+# section NAME COMMAND... runs one part of a run. The first that fails ends the run and says which it was.
+# The shell does not stop at errors inside a function that is run as a condition: those functions return them.
+section() {
+	local name=$1 began=$SECONDS
+	shift
+	printf '\n==> %s\n' "$name"
+	if ! "$@"; then
+		printf '\nFAILED: %s (after %ds): %s\n' "$name" $((SECONDS - began)) "$*" >&2
+		exit 1
+	fi
+	printf '    %s: ok, %ds\n' "$name" $((SECONDS - began))
+}
+
+# modules prints the directory of every module that go.work joins.
+modules() {
+	go list -m -f '{{.Dir}}'
+}
+
+# in_module DIR COMMAND... runs a command in a module, unless the module has no package yet.
+in_module() {
+	local dir=$1 packages
+	shift
+	packages=$(cd "$dir" && go list ./... 2>&1) || { echo "$packages" >&2; return 1; }
+	case $packages in
+	*'matched no packages'*)
+		echo "    $dir: no package yet"
+		return 0
+		;;
+	esac
+	( cd "$dir" && "$@" )
+}
+
+# each_module COMMAND... runs a command in every module and stops at the first that fails.
+each_module() {
+	local dir dirs
+	dirs=$(modules) || return 1
+	for dir in $dirs; do
+		in_module "$dir" "$@" || { echo "    in module $dir" >&2; return 1; }
+	done
+}
