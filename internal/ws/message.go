@@ -1,0 +1,85 @@
+package ws
+
+// Limits bounds what one message may take. A zero field means no bound.
+type Limits struct {
+	Message   int64 // bytes of the message, summed over its frames
+	Fragments int   // frames of one message, empty ones included
+}
+
+// Message is the state of the message that is being received: which frames may
+// legally follow (RFC 6455 section 5.4) and how much has been declared so far.
+// The zero value stands between messages.
+type Message struct {
+	size       int64
+	fragments  int
+	op         Opcode // OpContinuation between messages
+	compressed bool
+}
+
+// Open reports whether a message has begun and its last frame has not come.
+func (m *Message) Open() bool { return m.op != OpContinuation }
+
+// Op returns the opcode of the open message's first frame.
+func (m *Message) Op() Opcode { return m.op }
+
+// Compressed reports whether the open message's first frame had RSV1 set.
+func (m *Message) Compressed() bool { return m.compressed }
+
+// Size returns how many payload bytes the frames of the open message declared.
+func (m *Message) Size() int64 { return m.size }
+
+// Begin takes the header of the next frame, before any of its payload, and
+// returns the error with which to fail the connection if the frame may not
+// stand here or passes a limit. Control frames change nothing. For a compressed
+// message the limit is applied to what is received with some room for what
+// compression may add; whoever inflates it applies the limit to the result.
+func (m *Message) Begin(h Header, lim Limits) *Error {
+	if h.Op.Control() {
+		return nil
+	}
+	if h.Op == OpContinuation {
+		if !m.Open() {
+			return errContinuation
+		}
+	} else {
+		if m.Open() {
+			return errInterleaved
+		}
+		*m = Message{op: h.Op, compressed: h.RSV1}
+	}
+	m.fragments++
+	if lim.Fragments > 0 && m.fragments > lim.Fragments {
+		return errFragments
+	}
+	return m.grow(h.Length, lim.Message)
+}
+
+// grow adds a declared length without ever overflowing.
+func (m *Message) grow(n, limit int64) *Error {
+	const most = 1<<63 - 1
+	if limit <= 0 {
+		limit = most
+	}
+	if m.compressed {
+		// Stored blocks add five bytes to each 64 KiB; leave several times that.
+		if room := limit>>10 + 64; limit <= most-room {
+			limit += room
+		}
+	}
+	if n > limit-m.size {
+		return errMessageSize
+	}
+	m.size += n
+	return nil
+}
+
+// End is called when the payload of the frame with header h has been received.
+// It reports whether that frame was the last of its message, in which case the
+// state stands between messages again.
+func (m *Message) End(h Header) bool {
+	if h.Op.Control() || !h.Fin {
+		return false
+	}
+	*m = Message{}
+	return true
+}
