@@ -49,3 +49,12 @@ each_module() {
 		in_module "$dir" "$@" || { echo "    in module $dir" >&2; return 1; }
 	done
 }
+
+# formatted says which files gofmt would write otherwise.
+formatted() {
+	local unformatted
+	unformatted=$(gofmt -l -s .) || return 1
+	[ -z "$unformatted" ] && return 0
+	printf 'not as gofmt -s writes it; run gofmt -s -w on:\n%s\n' "$unformatted" >&2
+	return 1
+}

@@ -144,6 +144,20 @@ func TestGoListAgrees(t *testing.T) {
 	}
 }
 
+// TestWorkspace wants every module of the repository in go.work: one that is left out would be tested by nobody.
+func TestWorkspace(t *testing.T) {
+	joined := make(map[string]bool)
+	for dir := range strings.Lines(string(run(t, "go", "list", "-m", "-f", "{{.Dir}}"))) {
+		joined[strings.TrimSpace(dir)] = true
+	}
+	for _, s := range sources(t) {
+		if dir := absolute(t, filepath.Join(repoRoot, s.module)); !joined[dir] {
+			joined[dir] = true // said once
+			t.Errorf("module %s is not in go.work: run go work use ./%s", s.module, s.module)
+		}
+	}
+}
+
 // listed is the part of go list's answer that is used here.
 type listed struct {
 	Dir, ImportPath  string

@@ -3,11 +3,18 @@ package house
 import (
 	"go/ast"
 	"go/token"
+	"slices"
 	"strings"
 )
 
+// toolModules lists the modules that are run, not imported: their exported names are for themselves.
+var toolModules = []string{"bench", "cmd/strand", "e2e", "examples"}
+
 // exported says whether users import the file's package.
 func exported(s *source) bool {
+	if slices.Contains(toolModules, s.module) {
+		return false
+	}
 	return !s.test() && s.file.Name.Name != "main" && !strings.Contains("/"+s.dir()+"/", "/internal/")
 }
 
