@@ -1,0 +1,201 @@
+package h1
+
+import (
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const browser = "GET /search?q=strand&lang=en HTTP/1.1\r\n" +
+	"Host: www.example.com\r\n" +
+	"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
+	"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n" +
+	"Accept-Language: en-US,en;q=0.5\r\n" +
+	"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
+	"Referer: https://www.example.com/\r\n" +
+	"Connection: keep-alive\r\n" +
+	"Cookie: session=0123456789abcdef0123456789abcdef; theme=dark; seen=1\r\n" +
+	"upgrade-insecure-requests: 1\r\n" +
+	"sec-fetch-dest: document\r\n" +
+	"sec-fetch-mode: navigate\r\n" +
+	"If-None-Match: \"33a64df551425fcc55e4d42a148795d9f25f89d4\"\r\n" +
+	"Cache-Control: max-age=0\r\n\r\n"
+
+const plaintext = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n"
+
+func TestParseAllocates(t *testing.T) {
+	for _, head := range []string{browser, plaintext} {
+		b := []byte(head)
+		if n := testing.AllocsPerRun(100, func() {
+			var s Scanner
+			if n, err := s.Scan(b, &Limits{}); n != len(b) || err != nil {
+				t.Fatal(n, err)
+			}
+			var array [32]Field
+			r := Request{Fields: array[:]}
+			if err := ParseRequest(head, &r); err != nil {
+				t.Fatal(err)
+			}
+			var u url.URL
+			if err := ParseTarget(r.Method, r.Target, &u); err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Fields) < 2 || u.Path == "" {
+				t.Fatal(r, u)
+			}
+		}); n != 0 {
+			t.Errorf("%.20s: %v allocations, want 0", head, n)
+		}
+	}
+}
+
+// hazard 175: nothing of an earlier request is in the next one parsed into the same place.
+func TestParseOverwrites(t *testing.T) {
+	var r Request
+	first := "POST /a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 7\r\nX: y\r\n\r\n"
+	second := "GET /b HTTP/1.1\r\nHost: b\r\n\r\n"
+	if err := ParseRequest(first, &r); err != nil {
+		t.Fatal(err)
+	}
+	if err := ParseRequest(second, &r); err != nil {
+		t.Fatal(err)
+	}
+	want := Request{Method: "GET", Target: "/b", Minor: 1, Host: "b", Fields: []Field{}, ContentLength: -1}
+	if !reflect.DeepEqual(r, want) {
+		t.Fatalf("got %+v, want %+v", r, want)
+	}
+}
+
+// ParseRequest alone, without a Scanner before it, refuses what is not exactly one head.
+func TestParseRequestAlone(t *testing.T) {
+	for i := range len(plaintext) {
+		var r Request
+		if err := ParseRequest(plaintext[:i], &r); err == nil {
+			t.Errorf("prefix of %d bytes accepted", i)
+		}
+	}
+	var r Request
+	if err := ParseRequest(plaintext+"x", &r); err != ErrHeadTrailing {
+		t.Errorf("one byte more: %v", err)
+	}
+}
+
+func TestCanonicalName(t *testing.T) {
+	for _, name := range commonNames {
+		if canon := textproto.CanonicalMIMEHeaderKey(name); canon != name {
+			t.Errorf("%q in the table, canonical is %q", name, canon)
+		}
+		if len(name) > longestCommon {
+			t.Errorf("%q is longer than %d", name, longestCommon)
+		}
+		if got := canonicalName(strings.ToUpper(name)); got != name {
+			t.Errorf("canonicalName(%q) = %q", strings.ToUpper(name), got)
+		}
+	}
+	for _, name := range []string{"x", "x-y", "X-y-Z", "-", "--a", "a-", "x_y-z", "0a-b", "^a", strings.Repeat("ab-", 30)} {
+		want := textproto.CanonicalMIMEHeaderKey(name)
+		if got := canonicalName(name); got != want {
+			t.Errorf("canonicalName(%q) = %q, want %q", name, got, want)
+		}
+		if _, canonical := scanName(name, 0); canonical != (name == want) {
+			t.Errorf("scanName(%q) says canonical %v", name, canonical)
+		}
+	}
+}
+
+func TestIndexCTL(t *testing.T) {
+	for n := range 40 {
+		for at := range n + 1 {
+			for c := range 256 {
+				b := []byte(strings.Repeat("a\xff ", 20)[:n])
+				if at < n {
+					b[at] = byte(c)
+				}
+				want := n
+				if at < n && (c < 0x20 || c == 0x7f) {
+					want = at
+				}
+				if got := indexCTL(b); got != want {
+					t.Fatalf("indexCTL(%q) = %d, want %d", b, got, want)
+				}
+				if got := indexCTLFrom(string(b), 0); got != want {
+					t.Fatalf("indexCTLFrom(%q) = %d, want %d", b, got, want)
+				}
+			}
+		}
+	}
+	if got := indexCTLFrom("\x00abcdefghijklm\x01", 1); got != 14 {
+		t.Fatalf("from 1: %d", got)
+	}
+}
+
+func TestParseResponse(t *testing.T) {
+	head := "HTTP/1.1 200 OK, really\tso\r\nContent-length: 5\r\nConnection: close\r\nHost: odd\r\n\r\n"
+	s := ResponseScanner()
+	if n, err := s.Scan([]byte("\r\n"+head+"hello"), &Limits{}); n != len(head)+2 || s.Start() != 2 || err != nil {
+		t.Fatalf("n %d start %d err %v", n, s.Start(), err)
+	}
+	var r Response
+	if err := ParseResponse(head, &r); err != nil {
+		t.Fatal(err)
+	}
+	want := Response{Minor: 1, Code: 200, Reason: "OK, really\tso", ContentLength: 5, Close: true,
+		Fields: []Field{{"Content-Length", "5"}, {"Connection", "close"}, {"Host", "odd"}}}
+	if !reflect.DeepEqual(r, want) {
+		t.Fatalf("got %+v, want %+v", r, want)
+	}
+	for _, ok := range []string{"HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.0 999 x"} {
+		if err := ParseResponse(ok+"\r\n\r\n", &r); err != nil {
+			t.Errorf("%q: %v", ok, err)
+		}
+	}
+	for _, bad := range []string{"HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20 x", "HTTP/1.1 2000 x", "HTTP/1.1 099 x",
+		"HTTP/1.1  200 x", "HTTP/2.0 200 x", "ICY 200 OK", "HTTP/1.1 2x0 OK", "HTTP/1.1 200 a\x00b",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
+		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked", "HTTP/1.1 200 OK\r\nA : b", "HTTP/1.1 200 OK\nA: b"} {
+		if err := ParseResponse(bad+"\r\n\r\n", &r); err == nil {
+			t.Errorf("%q accepted", bad)
+		}
+	}
+}
+
+// hazard 51: nothing a handler can put into a header splits the response.
+func TestAppendIsSafe(t *testing.T) {
+	dst := AppendStatusLine([]byte("before|"), 1, 204, "No\r\nX: y")
+	dst = AppendFields(dst, http.Header{
+		"B":       {" two \r\nSet-Cookie: evil\x00\x7f", "t\tab"},
+		"A":       {"one"},
+		"Bad Key": {"x"},
+		"Bad\r\n": {"x"},
+		"":        {"x"},
+		"Skip":    {"x"},
+		"Empty":   {""},
+	}, func(name string) bool { return name == "Skip" })
+	dst = AppendIntField(dst, "Content-Length", 1<<40)
+	dst = AppendIntField(dst, "Bad:", 1)
+	dst = AppendChunkSize(dst, 0x1f0)
+	want := "before|HTTP/1.1 204 No  X: y\r\nA: one\r\nB: two   Set-Cookie: evil  \r\nB: t\tab\r\nEmpty: \r\n" +
+		"Content-Length: 1099511627776\r\n1f0\r\n"
+	if string(dst) != want {
+		t.Fatalf("got  %q\nwant %q", dst, want)
+	}
+	if ValidValue("a\r\nb") || ValidValue("a\x7f") || !ValidValue("a\tb\xff") || ValidToken("") || ValidToken("a b") || !ValidToken("GET") {
+		t.Fatal("ValidValue or ValidToken is wrong")
+	}
+}
+
+func TestBodyAllowed(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		code   int
+		want   bool
+	}{{"GET", 200, true}, {"HEAD", 200, false}, {"GET", 101, false}, {"GET", 204, false}, {"GET", 304, false},
+		{"GET", 404, true}, {"CONNECT", 200, false}, {"CONNECT", 403, true}} {
+		if got := BodyAllowed(tt.method, tt.code); got != tt.want {
+			t.Errorf("%s %d: %v", tt.method, tt.code, got)
+		}
+	}
+}
