@@ -9,6 +9,13 @@ STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The tag that puts the portable transport (any net.Conn) in the place of the Linux one.
 PORTABLE_TAG=strand_std
 
+# The tag that compiles assertions and poison in.
+DEBUG_TAG=strand_debug
+
+# The modules whose tests drive programs that are neither Go nor gcc (a browser, other languages' clients). make
+# test reads and builds them; scripts/ci/40-other-programs.sh runs them.
+OTHER_PROGRAMS="e2e interop"
+
 # section NAME COMMAND... runs one part of a run. The first that fails ends the run and says which it was.
 # The shell does not stop at errors inside a function that is run as a condition: those functions return them.
 section() {
@@ -57,4 +64,20 @@ formatted() {
 	[ -z "$unformatted" ] && return 0
 	printf 'not as gofmt -s writes it; run gofmt -s -w on:\n%s\n' "$unformatted" >&2
 	return 1
+}
+
+# each_own_module COMMAND... is each_module without those that need other programs.
+each_own_module() {
+	local dir dirs name
+	dirs=$(modules) || return 1
+	for dir in $dirs; do
+		name=${dir#"$PWD"/}
+		case " $OTHER_PROGRAMS " in
+		*" $name "*)
+			echo "    $name: needs other programs, see scripts/ci/40-other-programs.sh"
+			continue
+			;;
+		esac
+		in_module "$dir" "$@" || { echo "    in module $dir" >&2; return 1; }
+	done
 }
