@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+)
+
+// config is what the flags of serve say.
+type config struct {
+	addr      string
+	anyOrigin bool
+	loops     int
+	drain     time.Duration
+}
+
+// errHelp says that the usage was asked for and has been printed.
+var errHelp = errors.New("help was asked for")
+
+func parseServe(args []string, stdout io.Writer) (config, error) {
+	var c config
+	fs := flag.NewFlagSet("strand serve", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // a mistake gets one line, which the caller writes
+	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "listen on `host:port`; port 0 takes a free one")
+	fs.BoolVar(&c.anyOrigin, "any-origin", false, "accept WebSockets from pages of any origin (for test clients)")
+	fs.IntVar(&c.loops, "loops", 0, "event `loops`; 0 means GOMAXPROCS")
+	fs.DurationVar(&c.drain, "drain", 10*time.Second, "on Ctrl-C or SIGTERM wait this `long` for connections to finish")
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(stdout, "strand serve: start a server with a page that shows the engine live")
+		fs.SetOutput(stdout)
+		fs.PrintDefaults()
+		return c, errHelp
+	}
+	if err != nil {
+		return c, err
+	}
+	if fs.NArg() > 0 {
+		return c, fmt.Errorf("takes flags only, got %q", fs.Arg(0))
+	}
+	return c, c.check()
+}
+
+func (c config) check() error {
+	host, port, err := net.SplitHostPort(c.addr)
+	if err != nil {
+		return fmt.Errorf("-addr %q is not host:port", c.addr)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil || port == "" {
+		return fmt.Errorf("-addr %q: %q is not a port", c.addr, port)
+	}
+	if strings.ContainsAny(host, " /") {
+		return fmt.Errorf("-addr %q: %q is not a host", c.addr, host)
+	}
+	if c.loops < 0 || c.loops > 1024 {
+		return fmt.Errorf("-loops %d is not between 0 and 1024", c.loops)
+	}
+	if c.drain < 0 {
+		return fmt.Errorf("-drain %v is negative", c.drain)
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const get = "GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
+
+const upgrade = "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+func TestSignalsDrain(t *testing.T) {
+	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		t.Run(sig.String(), func(t *testing.T) { drains(t, sig) })
+	}
+}
+
+// drains sends sig to a server with an idle connection, a request under way and a WebSocket: the first is closed, the
+// second answered, the third told 1001, and the server says so and exits with 0.
+func drains(t *testing.T, sig os.Signal) {
+	p := start(t)
+	idle, idleIn := p.raw()
+	ask(t, p, idle, idleIn, "/plaintext", "Hello, World!")
+	busy, busyIn := p.raw()
+	socket, socketIn := p.raw()
+	p.send(socket, strings.ReplaceAll(upgrade, "%s", "/ws"))
+	switched(t, socketIn)
+	p.send(busy, strings.ReplaceAll(get, "%s", "/slow?ms=700"))
+	p.inside(t, 3)
+
+	p.signal(sig)
+	if b, err := io.ReadAll(idleIn); err != nil || len(b) > 0 {
+		t.Errorf("the idle connection got %q, %v instead of a clean end", b, err)
+	}
+	if got := closeFrame(t, socketIn); got.code != 1001 {
+		t.Errorf("the WebSocket was told %d %q instead of 1001", got.code, got.reason)
+	}
+	answerClose(t, p, socket)
+	if body := answer(t, busyIn); body != "slept 700 ms\n" {
+		t.Errorf("the request under way got %q", body)
+	}
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit %d", code)
+	}
+	if p.stderr.String() != "" {
+		t.Errorf("stderr %q", p.stderr)
+	}
+	said := regexp.MustCompile(`drained 3 connections in \S+; served (\d+) requests and 0 messages in \S+`)
+	if !said.MatchString(p.stdout.String()) {
+		t.Errorf("it says %q", p.stdout)
+	}
+	if _, err := net.DialTimeout("tcp", p.addr, time.Second); err == nil {
+		t.Error("somebody still listens")
+	}
+}
+
+func TestDrainHasAnEnd(t *testing.T) {
+	p := start(t, "-drain", "200ms")
+	busy, _ := p.raw()
+	p.send(busy, strings.ReplaceAll(get, "%s", "/slow?ms=60000"))
+	p.inside(t, 1)
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitFailed {
+		t.Errorf("exit %d", code)
+	}
+	oneLine(t, "stderr", p.stderr.String(), "1 connection still open after 200ms")
+}
+
+func TestSecondSignalEndsTheDrain(t *testing.T) {
+	p := start(t, "-drain", "1h")
+	busy, _ := p.raw()
+	p.send(busy, strings.ReplaceAll(get, "%s", "/slow?ms=60000"))
+	p.inside(t, 1)
+	p.signal(os.Interrupt)
+	p.until(t, "it to drain", func() bool { return strings.Contains(p.stdout.String(), "draining 1 connection") })
+	noSignalYet(t, p)
+	p.signal(os.Interrupt)
+	if code := p.wait(); code != exitFailed {
+		t.Errorf("exit %d", code)
+	}
+	oneLine(t, "stderr", p.stderr.String(), "1 connection still open at the second signal")
+}
+
+// inside waits until the server has n connections beside the one that asks, and as many requests in its hands
+// as were sent.
+func (p *program) inside(t *testing.T, n int64) {
+	t.Helper()
+	p.until(t, "the server to see the connections", func() bool { return p.look(t).Connections == n+1 })
+	p.until(t, "the asking connection to be gone", func() bool {
+		time.Sleep(20 * time.Millisecond)
+		return true
+	})
+}
+
+func (p *program) until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited 15 s for %s\n%s\n%s", what, p.stdout, p.stderr)
+		}
+	}
+}
+
+func ask(t *testing.T, p *program, c net.Conn, in *bufio.Reader, path, want string) {
+	t.Helper()
+	p.send(c, strings.ReplaceAll(get, "%s", path))
+	if got := answer(t, in); got != want {
+		t.Fatalf("%s: %q", path, got)
+	}
+}
+
+func answer(t *testing.T, in *bufio.Reader) string {
+	t.Helper()
+	r, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("status %s, %v", r.Status, err)
+	}
+	return string(b)
+}
+
+func switched(t *testing.T, in *bufio.Reader) {
+	t.Helper()
+	r, err := http.ReadResponse(in, nil)
+	if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("no WebSocket: %v, %v", r, err)
+	}
+	if got := r.Header.Get("Sec-Websocket-Accept"); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" { // RFC 6455 1.3
+		t.Fatalf("Sec-WebSocket-Accept %q", got)
+	}
+}
+
+type goodbye struct {
+	code   int
+	reason string
+}
+
+// closeFrame reads one unmasked close frame (RFC 6455 5.5.1).
+func closeFrame(t *testing.T, in *bufio.Reader) goodbye {
+	t.Helper()
+	head := make([]byte, 2)
+	if _, err := io.ReadFull(in, head); err != nil {
+		t.Fatal(err)
+	}
+	if head[0] != 0x88 || head[1] < 2 || head[1] > 125 {
+		t.Fatalf("not a close frame with a code: % x", head)
+	}
+	body := make([]byte, head[1])
+	if _, err := io.ReadFull(in, body); err != nil {
+		t.Fatal(err)
+	}
+	return goodbye{int(body[0])<<8 | int(body[1]), string(body[2:])}
+}
+
+func answerClose(t *testing.T, p *program, c net.Conn) {
+	t.Helper()
+	frame := []byte{0x88, 0x82, 0, 0, 0, 0} // masked with zeros, as a client may
+	p.send(c, string(bytes.Join([][]byte{frame, {1001 >> 8, 1001 & 0xff}}, nil)))
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// minFiles is the fewest file descriptors serve starts with: below it, a browser and a load test
+// already fight for them, and what fails then looks like a fault of the server.
+const minFiles = 256
+
+// serve is the command: it listens, says where, and runs until Ctrl-C or SIGTERM.
+func serve(args []string, stdout, stderr io.Writer) int {
+	c, err := parseServe(args, stdout)
+	if errors.Is(err, errHelp) {
+		return exitOK
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "strand serve: %v (see: strand serve -h)\n", err)
+		return exitUsage
+	}
+	files, err := enoughFiles()
+	if err != nil {
+		fmt.Fprintf(stderr, "strand serve: %v\n", err)
+		return exitFailed
+	}
+	// Before the address is told to anyone: who reads it may signal at once.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	s := &site{config: c, files: files, started: time.Now()}
+	addr, err := s.start()
+	if err != nil {
+		fmt.Fprintf(stderr, "strand serve: %s\n", listenTrouble(c.addr, err))
+		return exitFailed
+	}
+	fmt.Fprintf(stdout, "strand: serving http://%s (%s, %d file descriptors; Ctrl-C drains)\n", browsable(addr), plural(s.loops(), "loop"), files)
+	select {
+	case err := <-s.failed:
+		fmt.Fprintf(stderr, "strand serve: stopped listening: %v\n", err)
+		return exitFailed
+	case got := <-signals:
+		return s.drain(got, signals, stdout, stderr)
+	}
+}
+
+func enoughFiles() (uint64, error) {
+	n, err := fileLimit()
+	if err != nil {
+		return 0, err
+	}
+	if n < minFiles {
+		return 0, fmt.Errorf("only %d file descriptors are allowed and at least %d are needed; raise the limit "+
+			"(ulimit -n 4096, LimitNOFILE= in systemd, --ulimit nofile= in docker)", n, minFiles)
+	}
+	return n, nil
+}
+
+// listenTrouble says in one line why nothing listens on addr and what to do.
+func listenTrouble(addr string, err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return addr + " is already in use; stop what listens there or choose another with -addr"
+	case errors.Is(err, syscall.EACCES):
+		return addr + " needs more rights than this user has; choose a port above 1023 with -addr"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return addr + " is not an address of this machine; choose another with -addr"
+	case errors.As(err, &dns):
+		return addr + ": there is no host " + dns.Name
+	}
+	return err.Error()
+}
+
+// browsable is addr as a person can open it: a wildcard is not an address to go to.
+func browsable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// drain stops accepting, lets what runs finish within the limit, and says what it did. A second signal ends it at once.
+func (s *site) drain(got os.Signal, signals <-chan os.Signal, stdout, stderr io.Writer) int {
+	began := time.Now()
+	open := s.snapshot().Connections
+	s.draining.Store(true)
+	fmt.Fprintf(stdout, "strand: %v: draining %s, at most %v (again to stop at once)\n", got, plural(int(open), "connection"), s.config.drain)
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.drain)
+	defer cancel()
+	hurried := make(chan struct{})
+	go func() { // ends with ctx, which drain cancels
+		select {
+		case <-signals:
+			close(hurried)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	left := s.stop(ctx)
+	took := time.Since(began).Round(time.Millisecond)
+	fmt.Fprintf(stdout, "strand: drained %s in %v; served %s and %s in %v\n",
+		plural(int(open-min(left, open)), "connection"), took, plural(int(s.requests.Load()), "request"),
+		plural(int(s.messages.Load()), "message"), time.Since(s.started).Round(time.Millisecond))
+	if left == 0 {
+		return exitOK
+	}
+	why := fmt.Sprintf("after %v", s.config.drain)
+	select {
+	case <-hurried:
+		why = "at the second signal"
+	default:
+	}
+	fmt.Fprintf(stderr, "strand serve: %s still open %s: cut\n", plural(int(left), "connection"), why)
+	return exitFailed
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// closeSockets says goodbye to every WebSocket: 1001, the server is going away (RFC 6455 7.4.1).
+func (s *site) closeSockets() {
+	for _, c := range s.sockets.list() {
+		c.Close(goingAway, "the server is shutting down")
+	}
+}
+
+// isClosed tells the end that was asked for from one that was not.
+func isClosed(err error) bool {
+	return err == nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed)
+}
