@@ -47,8 +47,8 @@ func transcript(in string, cuts []int, lim *Limits) string {
 		if head == "" {
 			return out.String()
 		}
-		var r Request
-		if err := ParseRequest(head, &r); err != nil {
+		r, fields, err := ParseRequest(head, nil)
+		if err != nil {
 			fmt.Fprintf(&out, "error %v\n", err)
 			return out.String()
 		}
@@ -59,7 +59,7 @@ func transcript(in string, cuts []int, lim *Limits) string {
 		}
 		fmt.Fprintf(&out, "%s %q %d host=%q close=%v keep=%v expect=%v upgrade=%v length=%d chunked=%v trailers=%q %q\n",
 			r.Method, u.String(), r.Minor, r.Host, r.Close, r.KeepAlive, r.ExpectContinue, r.Upgrade,
-			r.ContentLength, r.Chunked, r.Trailers, r.Fields)
+			r.ContentLength, r.Chunked, r.Trailers, fields)
 		if !readBody(f, &r, &out) || r.Close {
 			return out.String()
 		}

@@ -11,15 +11,16 @@ type message struct {
 	coding   string
 	expect   string
 	hasExp   bool
-	upgrade  bool // an Upgrade line that is not empty
-	trailer  bool // a Trailer line
-	optClose bool // Connection options
+	upgrade  bool     // an Upgrade line that is not empty
+	trailers []string // values of Trailer lines
+	optClose bool     // Connection options
 	optKeep  bool
 	optUpgr  bool
 }
 
 // note records a field that means something to the framing. It reports whether the field
-// stays among the fields a handler sees; Host and Transfer-Encoding do not, as in net/http.
+// stays among the fields a handler sees; Host, Transfer-Encoding and Trailer do not, as in
+// net/http, but Trailer comes back if the body is not chunked.
 func (m *message) note(f *Field) (keep bool, err error) {
 	switch f.Name {
 	case "Host":
@@ -50,7 +51,8 @@ func (m *message) note(f *Field) (keep bool, err error) {
 	case "Upgrade":
 		m.upgrade = m.upgrade || f.Value != ""
 	case "Trailer":
-		m.trailer = true
+		m.trailers = append(m.trailers, f.Value)
+		return false, nil
 	}
 	return true, nil
 }
@@ -138,16 +140,9 @@ func parseLength(s string) (int64, error) {
 	return n, nil
 }
 
-// trailerNames reads the names announced in Trailer lines and takes those lines out of
-// fields, as net/http does for a chunked message.
-func trailerNames(fields []Field) (names []string, rest []Field, err error) {
-	rest = fields[:0]
-	for _, f := range fields {
-		if f.Name != "Trailer" {
-			rest = append(rest, f)
-			continue
-		}
-		list := f.Value
+// trailerNames reads the names announced in the values of Trailer lines.
+func trailerNames(values []string) (names []string, err error) {
+	for _, list := range values {
 		for more := true; more; {
 			var name string
 			name, list, more = nextElement(list)
@@ -155,15 +150,14 @@ func trailerNames(fields []Field) (names []string, rest []Field, err error) {
 				continue
 			}
 			if !ValidToken(name) {
-				return nil, fields, ErrTrailerName
+				return nil, ErrTrailerName
 			}
 			name = canonicalName(name)
 			if trailerRule(name) == trailerRefused {
-				return nil, fields, ErrTrailerName
+				return nil, ErrTrailerName
 			}
 			names = append(names, name)
 		}
 	}
-	clear(fields[len(rest):])
-	return names, rest, nil
+	return names, nil
 }

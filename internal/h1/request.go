@@ -12,61 +12,68 @@ type Request struct {
 	// Host is the Host header. The authority of an absolute target comes before it.
 	Host string
 
-	// Fields holds the header lines in the order received, without Host and
-	// Transfer-Encoding, and without Trailer if the body is chunked. ParseRequest appends
-	// to the slice found here, cut to length 0, so that a caller can lend an array.
-	Fields []Field
-
 	ContentLength int64 // -1 if absent
 	Chunked       bool  // the body is framed by chunks
 
 	Close          bool // the connection ends after the response
 	KeepAlive      bool // the client asked to keep the connection in so many words
 	ExpectContinue bool // the client may wait for a 100 before it sends the body
-	Upgrade        bool // the client offers to switch protocols; Fields say to which
+	Upgrade        bool // the client offers to switch protocols; the Upgrade field says to which
 
 	// Trailers are the names the client announced for a chunked body's trailer section.
 	Trailers []string
 }
 
-// ParseRequest parses one complete head, from its request line to its empty line, into r.
-// It keeps r.Fields as the place for the fields and overwrites all else. The error is an
-// *Error; r is then unspecified. It does not allocate unless a field name is neither
-// canonical nor common, r.Fields is too small, or trailers are announced.
-func ParseRequest(head string, r *Request) error {
-	*r = Request{Fields: r.Fields[:0]}
+// ParseRequest parses one complete head, from its request line to its empty line. It
+// returns the header lines in the order received, appended to buf[:0], without Host and
+// Transfer-Encoding; Trailer lines are missing too if the body is chunked, else last. An
+// error is an *Error; the rest is then unspecified.
+//
+// It does not allocate unless a field name is neither canonical nor common, buf is too
+// small, or trailers are announced. buf may be an array on the caller's stack: that is why
+// the fields are no part of the Request, whose strings go on to the heap.
+func ParseRequest(head string, buf []Field) (r Request, fields []Field, err error) {
 	i, err := r.parseLine(head)
 	if err != nil {
-		return err
+		return r, nil, err
 	}
 	var m message
+	fields = buf[:0]
 	for {
 		if i+1 >= len(head) {
-			return ErrHeadIncomplete
+			return r, nil, ErrHeadIncomplete
 		}
 		if head[i] == '\r' {
 			break
 		}
 		f, next, err := parseField(head, i)
 		if err != nil {
-			return err
+			return r, nil, err
 		}
 		i = next
 		keep, err := m.note(&f)
 		if err != nil {
-			return err
+			return r, nil, err
 		}
 		if keep {
-			r.Fields = append(r.Fields, f)
+			fields = append(fields, f)
 		}
 	}
 	if head[i+1] != '\n' {
-		return ErrBareCR
+		return r, nil, ErrBareCR
 	}
 	if i+2 != len(head) {
-		return ErrHeadTrailing
+		return r, nil, ErrHeadTrailing
 	}
-	return r.finish(&m)
+	if err := r.finish(&m); err != nil {
+		return r, nil, err
+	}
+	if !r.Chunked {
+		for _, v := range m.trailers {
+			fields = append(fields, Field{"Trailer", v})
+		}
+	}
+	return r, fields, nil
 }
 
 // parseLine parses the request line and returns where the fields begin.
@@ -116,8 +123,8 @@ func (r *Request) finish(m *message) (err error) {
 		}
 		r.ExpectContinue = true
 	}
-	if m.trailer && r.Chunked {
-		if r.Trailers, r.Fields, err = trailerNames(r.Fields); err != nil {
+	if r.Chunked {
+		if r.Trailers, err = trailerNames(m.trailers); err != nil {
 			return err
 		}
 	}

@@ -8,10 +8,6 @@ type Response struct {
 	Code   int // 100 to 999
 	Reason string
 
-	// Fields holds the header lines in the order received, without Transfer-Encoding, and
-	// without Trailer if the body is chunked; ParseResponse appends as ParseRequest does.
-	Fields []Field
-
 	ContentLength int64 // -1 if absent
 	Chunked       bool  // the body is framed by chunks
 	Close         bool  // the connection ends with this message
@@ -19,46 +15,59 @@ type Response struct {
 	Trailers      []string
 }
 
-// ParseResponse parses one complete head, from its status line to its empty line, into r,
-// as ParseRequest does for a request and under the same strict rules.
-func ParseResponse(head string, r *Response) error {
-	*r = Response{Fields: r.Fields[:0]}
+// ParseResponse parses one complete head, from its status line to its empty line, as
+// ParseRequest does for a request and under the same strict rules.
+func ParseResponse(head string, buf []Field) (r Response, fields []Field, err error) {
 	i, err := r.parseLine(head)
 	if err != nil {
-		return err
+		return r, nil, err
 	}
 	var m message
+	fields = buf[:0]
 	for {
 		if i+1 >= len(head) {
-			return ErrHeadIncomplete
+			return r, nil, ErrHeadIncomplete
 		}
 		if head[i] == '\r' {
 			break
 		}
 		f, next, err := parseField(head, i)
 		if err != nil {
-			return err
+			return r, nil, err
 		}
 		i = next
 		keep, err := m.note(&f)
 		if err != nil {
-			return err
+			return r, nil, err
 		}
 		if keep || f.Name == "Host" {
-			r.Fields = append(r.Fields, f)
+			fields = append(fields, f)
 		}
 	}
 	if head[i+1] != '\n' {
-		return ErrBareCR
+		return r, nil, ErrBareCR
 	}
 	if i+2 != len(head) {
-		return ErrHeadTrailing
+		return r, nil, ErrHeadTrailing
 	}
+	if err := r.finish(&m); err != nil {
+		return r, nil, err
+	}
+	if !r.Chunked {
+		for _, v := range m.trailers {
+			fields = append(fields, Field{"Trailer", v})
+		}
+	}
+	return r, fields, nil
+}
+
+// finish decides what the fields mean together.
+func (r *Response) finish(m *message) (err error) {
 	if r.ContentLength, r.Chunked, err = m.framing(r.Minor); err != nil {
 		return err
 	}
-	if m.trailer && r.Chunked {
-		if r.Trailers, r.Fields, err = trailerNames(r.Fields); err != nil {
+	if r.Chunked {
+		if r.Trailers, err = trailerNames(m.trailers); err != nil {
 			return err
 		}
 	}
