@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ func TestPageInChromium(t *testing.T) {
 	step("two browsers chat", func(t *testing.T) { chat(t, p, b.open(url, 390, 844, "dark")) })
 	step("WebSocket from the page", func(t *testing.T) { socket(t, p) })
 	step("nothing from elsewhere", func(t *testing.T) { ownAssets(t, p, url) })
+	step("table of connections", func(t *testing.T) { table(t, b.open(url+"/debug/strand", 1024, 768, "light")) })
 	step("no sideways scrolling", func(t *testing.T) { fits(t, p) })
 	pictures(p, b, url)
 	p.clean()
@@ -149,6 +151,21 @@ func ownAssets(t *testing.T, p *page, url string) {
 			t.Errorf("the page loaded %s", name)
 		}
 	}
+}
+
+// table wants the connections of the pages that are open in the table of /debug/strand.
+func table(t *testing.T, p *page) {
+	var got struct {
+		Title string
+		Rows  int
+	}
+	p.eval(`({title: document.querySelector("h1").textContent, rows: document.querySelectorAll("tbody tr").length})`, &got)
+	if got.Rows < 3 || got.Title != strconv.Itoa(got.Rows)+" connections" {
+		t.Errorf("%d rows under %q", got.Rows, got.Title)
+	}
+	p.shoot("table")
+	p.clean()
+	p.do("Page.navigate", map[string]any{"url": "about:blank"}) // or it asks again every 2 s
 }
 
 // fits holds the page to every width from a small phone up.

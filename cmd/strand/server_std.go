@@ -69,3 +69,13 @@ func (s *site) engineFigures(n *snapshot) {
 	n.Loops = s.loops()
 	n.BytesIn, n.BytesOut, n.Blocks, n.Handoffs = n.Requests*120, n.Requests*400, 2, n.Requests/10
 }
+
+func (s *site) connRows() []connRow {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var rows []connRow
+	for c := range s.conns {
+		rows = append(rows, connRow{ID: uint64(len(rows) + 7), Remote: c.RemoteAddr().String(), Handler: "http1", State: "idle", Running: time.Duration(len(rows)) * 123 * time.Microsecond, Age: time.Duration(len(rows)+1) * 12345 * time.Millisecond, In: 12345, Out: 3 << 20, Queued: 0})
+	}
+	return rows
+}

@@ -51,7 +51,7 @@ const figures = {
 };
 
 function short(n) {
-  if (n < 1e4) return n.toLocaleString("en", { maximumFractionDigits: n < 10 && n % 1 ? 1 : 0 });
+  if (n < 1e4) return n.toLocaleString("en", { maximumFractionDigits: 0 });
   if (n < 1e6) return (n / 1e3).toFixed(n < 1e5 ? 1 : 0) + " k";
   if (n < 1e9) return (n / 1e6).toFixed(n < 1e8 ? 1 : 0) + " M";
   return (n / 1e9).toFixed(1) + " G";
@@ -93,6 +93,7 @@ async function look() {
 
 function take(stats) {
   const old = before;
+  if (old && old.started === stats.started && stats.uptime_seconds - old.uptime_seconds < 0.3) return; // too soon for a rate
   before = stats;
   state("live", "up " + since(stats.uptime_seconds));
   about(stats);
@@ -102,7 +103,6 @@ function take(stats) {
     return;
   }
   const dt = stats.uptime_seconds - old.uptime_seconds;
-  if (dt <= 0) return;
   tiles(stats, (key) => Math.max(0, (stats[key] - old[key]) / dt));
 }
 
@@ -111,7 +111,7 @@ function tiles(stats, rate) {
   for (const tile of $("tiles").children) {
     const key = tile.dataset.key, f = figures[key];
     v[key] = f.value(stats, rate);
-    tile.querySelector("b").textContent = (f.write || short)(round(v[key]));
+    tile.querySelector("b").textContent = (f.write || short)(Math.round(v[key]));
     tile.querySelector("em").textContent = f.small(stats);
   }
   document.querySelector(".promise").toggleAttribute("data-broken", stats.isolation_violations > 0);
@@ -122,13 +122,11 @@ function tiles(stats, rate) {
   if (calm.matches) draw();
 }
 
-const round = (n) => (n < 10 ? Math.round(n * 10) / 10 : Math.round(n));
-
 function headline(stats) {
   const f = figures[shown], last = samples[samples.length - 1];
   $("live-title").textContent = f.title;
   if (!last) return;
-  $("now").textContent = (f.write || short)(round(last.v[shown]));
+  $("now").textContent = (f.write || short)(Math.round(last.v[shown]));
   $("now-side").textContent = f.small(stats || before);
 }
 
