@@ -160,15 +160,6 @@ func (c *Chunked) sizeByte(ch byte) {
 			return
 		}
 		c.sizeEnd(ch)
-	case chunkPad:
-		if ch == ' ' || ch == '\t' {
-			return
-		}
-		if ch != ';' {
-			c.err = ErrChunkSize
-			return
-		}
-		c.state = chunkExt
 	case chunkExt, chunkQuoted, chunkEscaped:
 		c.extByte(ch)
 	case chunkSizeLF:
@@ -190,15 +181,14 @@ func (c *Chunked) sizeDigit(d byte) {
 	}
 }
 
-// sizeEnd takes the byte behind the digits.
+// sizeEnd takes the byte behind the digits. White space there is refused, even before a
+// semicolon where RFC 9112, 7.1.1 would have it skipped: net/http refuses it as well.
 func (c *Chunked) sizeEnd(ch byte) {
 	switch ch {
 	case '\r':
 		c.state = chunkSizeLF
 	case ';':
 		c.state = chunkExt
-	case ' ', '\t':
-		c.state = chunkPad
 	case '\n':
 		c.err = ErrBareLF
 	default:

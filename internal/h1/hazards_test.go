@@ -92,7 +92,7 @@ var hazards = []hazard{
 	{18, ch + "\r\nhello\r\n0\r\n\r\n", "200 400", ""},
 	{18, ch + ";a\r\nhello\r\n0\r\n\r\n", "200 400", ""},
 	{18, ch + "g\r\nhello\r\n0\r\n\r\n", "200 400", ""},
-	{18, ch + "5 ;a=b\r\nhello\r\n0\r\n\r\n", "200", `body "hello"`},
+	{18, ch + "5 ;a=b\r\nhello\r\n0\r\n\r\n", "200 400", ""},
 	{18, ch + "A;x;y=\"z \\\" ;\"\r\n0123456789\r\n0\r\n\r\n", "200", `body "0123456789"`},
 	{19, ch + "00000000000000005\r\nhello\r\n0\r\n\r\n", "200 400", ""},
 	{19, ch + "0000000000000005\r\nhello\r\n0\r\n\r\n", "200", `body "hello"`},
