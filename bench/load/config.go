@@ -1,0 +1,96 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Config says what one measurement does.
+type Config struct {
+	// Addr is the server, an IPv4 address and port.
+	Addr string `json:"addr"`
+	// Proto is "tcp", "ws", "ws-deflate", "ws-broadcast", "http-echo" or "http-get".
+	Proto string `json:"proto"`
+	// Conns is how many connections are opened.
+	Conns int `json:"conns"`
+	// Active is how many of them send; 0 means all.
+	Active int `json:"active"`
+	// Slow is how many subscribers of a broadcast never read.
+	Slow int `json:"slow"`
+	// Path is what http-get asks for; the answer is the bytes of Document.
+	Path string `json:"path"`
+	// Size is the payload of a message in bytes, at most MaxMessage, or of http-get
+	// the length of the document.
+	Size int `json:"size"`
+	// Warm passes before counting begins; Duration is counted.
+	Warm     time.Duration `json:"warm"`
+	Duration time.Duration `json:"duration"`
+	// PID is the server's process, whose processor time is read at both ends of
+	// Duration; 0 for none.
+	PID int `json:"pid"`
+	// Seed makes the bytes of the messages.
+	Seed uint64 `json:"seed"`
+}
+
+// Result is what one measurement found. All times are nanoseconds.
+type Result struct {
+	Ops       uint64  `json:"ops"`
+	Seconds   float64 `json:"seconds"`
+	P50       int64   `json:"p50"`
+	P99       int64   `json:"p99"`
+	P999      int64   `json:"p999"`
+	Max       int64   `json:"max"`
+	ServerCPU int64   `json:"server_cpu"`
+	LoadCPU   int64   `json:"load_cpu"`
+	// Cut is how many slow subscribers the server had disconnected at the end.
+	Cut int `json:"cut"`
+	// Wrong is why the measurement is void, empty if it is not.
+	Wrong string `json:"wrong"`
+}
+
+func (c *Config) check() (netip.AddrPort, error) {
+	addr, err := netip.ParseAddrPort(c.Addr)
+	if err != nil {
+		return addr, err
+	}
+	if !addr.Addr().Is4() || !addr.Addr().IsLoopback() {
+		return addr, fmt.Errorf("load: %s is not an IPv4 loopback address", c.Addr)
+	}
+	if c.Conns < 1 || c.Active < 0 || c.Active > c.Conns || c.Slow < 0 || c.Slow >= c.Conns {
+		return addr, errors.New("load: connection counts out of range")
+	}
+	if c.Size < 1 || c.Size > MaxMessage && c.Proto != "http-get" {
+		return addr, fmt.Errorf("load: size %d out of range", c.Size)
+	}
+	if c.Active == 0 {
+		c.Active = c.Conns
+	}
+	return addr, nil
+}
+
+func (c *Config) codec() (codec, error) {
+	switch c.Proto {
+	case "tcp":
+		return &tcpCodec{table: newTable(c.Seed), size: c.Size}, nil
+	case "ws", "ws-broadcast":
+		return newWSCodec(newTable(c.Seed), c.Size), nil
+	case "ws-deflate":
+		return newDeflateCodec(c.Size, c.Seed)
+	case "http-echo":
+		return newHTTPEcho(newTable(c.Seed), c.Size), nil
+	case "http-get":
+		return newHTTPGet(c.Path, Document(c.Size)), nil
+	}
+	return nil, fmt.Errorf("load: unknown protocol %q", c.Proto)
+}
+
+// Document is the bytes that a server answers to http-get with.
+func Document(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(i*7 + i>>8)
+	}
+	return p
+}

@@ -1,0 +1,89 @@
+package peer
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/d74363f0/strand/bench/load"
+)
+
+var download = load.Document(DownloadSize)
+
+// User is what /json/{id} answers, as JSON.
+type User struct {
+	ID      string   `json:"id"`
+	Name    string   `json:"name"`
+	Active  bool     `json:"active"`
+	Score   float64  `json:"score"`
+	Tags    []string `json:"tags"`
+	Message string   `json:"message"`
+}
+
+// UserFor is the answer to /json/{id}.
+func UserFor(id string) User {
+	return User{ID: id, Name: "user-" + id, Active: true, Score: 12.5,
+		Tags: []string{"alpha", "beta", "gamma"}, Message: PlainText}
+}
+
+// setLength announces a body of n bytes.
+func setLength(w http.ResponseWriter, n int) { w.Header().Set("Content-Length", strconv.Itoa(n)) }
+
+// leaveLength is for a server that announces every body itself and would do it twice.
+func leaveLength(http.ResponseWriter, int) {}
+
+// stdMux is the application that every server of net/http Handlers runs.
+func stdMux(length func(http.ResponseWriter, int)) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /plaintext", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		io.WriteString(w, PlainText)
+	})
+	mux.HandleFunc("POST /echo", echoHandler(length))
+	mux.HandleFunc("GET /download", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		length(w, DownloadSize)
+		w.Write(download)
+	})
+	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(SleepTime)
+		w.Header().Set("Content-Type", "text/plain")
+		io.WriteString(w, PlainText)
+	})
+	mux.Handle("/json/", jsonRouter())
+	return mux
+}
+
+// echoHandler reads a whole body and sends it back. Its buffers are pooled, as a
+// handler with traffic like this would have it.
+func echoHandler(length func(http.ResponseWriter, int)) http.HandlerFunc {
+	pool := sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	return func(w http.ResponseWriter, r *http.Request) {
+		b := pool.Get().(*bytes.Buffer)
+		defer pool.Put(b)
+		b.Reset()
+		b.Grow(int(r.ContentLength) + bytes.MinRead)
+		if _, err := b.ReadFrom(r.Body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		length(w, b.Len())
+		w.Write(b.Bytes())
+	}
+}
+
+func jsonRouter() http.Handler {
+	r := chi.NewRouter()
+	r.Get("/json/{id}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(UserFor(chi.URLParam(r, "id")))
+	})
+	return r
+}

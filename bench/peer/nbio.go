@@ -1,0 +1,133 @@
+package peer
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/lesismal/llib/std/crypto/tls"
+	"github.com/lesismal/nbio"
+	"github.com/lesismal/nbio/logging"
+	"github.com/lesismal/nbio/nbhttp"
+	"github.com/lesismal/nbio/nbhttp/websocket"
+)
+
+const nbioModule = "github.com/lesismal/nbio"
+
+// nbioMode is one way to run nbio's handlers.
+type nbioMode struct{ inline bool }
+
+var nbioDefault = &Peer{
+	Name:   "nbio",
+	Module: nbioModule,
+	Note:   "handlers in its goroutine pool",
+	serve:  nbioMode{}.services(),
+}
+
+var nbioInline = &Peer{
+	Name:        "nbio-inline",
+	Module:      nbioModule,
+	Note:        "handlers on its loops",
+	MayNotBlock: true,
+	MayNotClose: true,
+	serve:       nbioMode{inline: true}.services(),
+}
+
+func (m nbioMode) services() map[Kind]func(string) error {
+	s := map[Kind]func(string) error{
+		HTTP:        func(addr string) error { return m.http(addr, false, stdMux(leaveLength)) },
+		HTTPS:       func(addr string) error { return m.http(addr, true, stdMux(leaveLength)) },
+		WS:          func(addr string) error { return m.http(addr, false, m.wsMux(false)) },
+		WSDeflate:   func(addr string) error { return m.http(addr, false, m.wsMux(true)) },
+		WSBroadcast: func(addr string) error { return m.http(addr, false, m.broadcastMux()) },
+	}
+	if !m.inline {
+		s[TCP] = nbioTCP
+	}
+	return s
+}
+
+func (m nbioMode) http(addr string, secure bool, h http.Handler) error {
+	logging.SetLevel(logging.LevelNone)
+	cfg := nbhttp.Config{Network: "tcp", Handler: h, ReleaseWebsocketPayload: true}
+	if m.inline {
+		cfg.ServerExecutor = func(f func()) { f() }
+	}
+	cfg.Addrs = []string{addr}
+	if secure {
+		cert, key, err := selfSigned()
+		if err != nil {
+			return err
+		}
+		pair, err := tls.X509KeyPair(cert, key)
+		if err != nil {
+			return err
+		}
+		cfg.Addrs, cfg.AddrsTLS = nil, []string{addr}
+		cfg.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, SessionTicketsDisabled: true}
+	}
+	engine := nbhttp.NewEngine(cfg)
+	if err := engine.Start(); err != nil {
+		return err
+	}
+	select {}
+}
+
+func (m nbioMode) wsMux(deflate bool) http.Handler {
+	u := websocket.NewUpgrader()
+	u.EnableCompression(deflate)
+	u.EnableWriteCompression(deflate)
+	u.SetCompressionLevel(1)
+	u.OnMessage(func(c *websocket.Conn, t websocket.MessageType, msg []byte) {
+		c.EnableWriteCompression(deflate)
+		c.WriteMessage(t, msg)
+	})
+	return nbioUpgrade(u)
+}
+
+func nbioUpgrade(u *websocket.Upgrader) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := u.Upgrade(w, r, nil); err != nil {
+			return
+		}
+	})
+	return mux
+}
+
+func (m nbioMode) broadcastMux() http.Handler {
+	var mu sync.Mutex
+	subs := map[*websocket.Conn]struct{}{}
+	u := websocket.NewUpgrader()
+	u.OnOpen(func(c *websocket.Conn) {
+		mu.Lock()
+		defer mu.Unlock()
+		subs[c] = struct{}{}
+	})
+	u.OnClose(func(c *websocket.Conn, _ error) {
+		mu.Lock()
+		defer mu.Unlock()
+		delete(subs, c)
+	})
+	u.OnMessage(func(_ *websocket.Conn, t websocket.MessageType, msg []byte) {
+		mu.Lock()
+		all := make([]*websocket.Conn, 0, len(subs))
+		for c := range subs {
+			all = append(all, c)
+		}
+		mu.Unlock()
+		for _, c := range all {
+			c.WriteMessage(t, msg)
+		}
+	})
+	return nbioUpgrade(u)
+}
+
+func nbioTCP(addr string) error {
+	logging.SetLevel(logging.LevelNone)
+	engine := nbio.NewEngine(nbio.Config{Network: "tcp", Addrs: []string{addr}})
+	engine.OnData(func(c *nbio.Conn, data []byte) { c.Write(data) })
+	if err := engine.Start(); err != nil {
+		return err
+	}
+	select {}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/d74363f0/strand/bench/peer"
+)
+
+// probe asks for what wrk will ask for and compares the answers byte by byte,
+// since wrk itself looks at the status line only. It uses one connection for
+// all requests, or one for each if w closes them.
+func (w *wrk) probe(ctx context.Context, s *server) error {
+	deadline := time.Now().Add(20 * time.Second)
+	var c net.Conn
+	var br *bufio.Reader
+	for range 8 {
+		if c == nil || w.closes {
+			var err error
+			if c, err = w.dial(ctx, s.addr); err != nil {
+				return err
+			}
+			defer c.Close()
+			if err := c.SetDeadline(deadline); err != nil {
+				return err
+			}
+			br = bufio.NewReader(c)
+		}
+		if err := w.ask(c, br); err != nil {
+			return fmt.Errorf("probe of %s: %w", w.path, err)
+		}
+	}
+	return nil
+}
+
+func (w *wrk) dial(ctx context.Context, addr string) (net.Conn, error) {
+	var nd net.Dialer
+	c, err := nd.DialContext(ctx, "tcp", addr)
+	if err != nil || !w.secure {
+		return c, err
+	}
+	return tls.Client(c, &tls.Config{InsecureSkipVerify: true}), nil
+}
+
+// ask sends as many requests at once as wrk would and reads the answers.
+func (w *wrk) ask(c net.Conn, br *bufio.Reader) error {
+	n := max(1, w.pipeline)
+	var all bytes.Buffer
+	for range n {
+		fmt.Fprintf(&all, "GET %s HTTP/1.1\r\nHost: %s\r\n", w.path, c.RemoteAddr())
+		for j := range w.headers {
+			name, value := headerLine(j)
+			fmt.Fprintf(&all, "%s: %s\r\n", name, value)
+		}
+		if w.closes {
+			all.WriteString("Connection: close\r\n")
+		}
+		all.WriteString("\r\n")
+	}
+	if _, err := c.Write(all.Bytes()); err != nil {
+		return err
+	}
+	for i := range n {
+		if err := w.answer(br); err != nil {
+			return fmt.Errorf("answer %d: %w", i, err)
+		}
+	}
+	if !w.closes {
+		return nil
+	}
+	if _, err := br.ReadByte(); err != io.EOF {
+		return fmt.Errorf("connection not closed after its request: %v", err)
+	}
+	return nil
+}
+
+func (w *wrk) answer(br *bufio.Reader) error {
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", resp.StatusCode)
+	}
+	id, ok := strings.CutPrefix(w.path, "/json/")
+	if ok {
+		return sameUser(body, id)
+	}
+	if string(body) != peer.PlainText {
+		return fmt.Errorf("wrong body %q", body)
+	}
+	return nil
+}
+
+func sameUser(body []byte, id string) error {
+	var u peer.User
+	if err := json.Unmarshal(body, &u); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(u, peer.UserFor(id)) {
+		return fmt.Errorf("wrong body %q", body)
+	}
+	return nil
+}
