@@ -1,0 +1,158 @@
+package websocket
+
+import (
+	"time"
+
+	"github.com/d74363f0/strand/internal/ws"
+)
+
+// The states of a connection. They only ever go up.
+//
+//	open    -> closing  we sent a close frame, and wait for the peer's
+//	open    -> ending   the peer's close frame came and was answered, or we failed
+//	                    the connection: what still comes is thrown away
+//	closing -> ending   the peer's close frame came, or we failed the connection
+//	any     -> closed   the transport has ended
+const (
+	stateOpen uint32 = iota
+	stateClosing
+	stateEnding
+	stateClosed
+)
+
+// lingerTime is how long what a failed peer still sends is read and thrown away.
+// Closing with unread input would make the kernel reset the connection, and
+// the peer lose our close frame.
+const lingerTime = time.Second
+
+// Close starts the closing handshake with code Normal. It returns at once: what
+// is queued is sent first, then the peer has Options.CloseTimeout to answer, and
+// OnClose is called when all is over. Close after Close is harmless.
+func (c *Conn) Close() error {
+	err := c.WriteClose(Normal, "")
+	if err == ErrClosed {
+		return nil
+	}
+	return err
+}
+
+// WriteClose starts the closing handshake with a code and a reason of at most
+// 123 bytes. Code NoStatus, without a reason, sends neither. See Close.
+func (c *Conn) WriteClose(code Code, reason string) error {
+	if len(reason) > ws.MaxReason {
+		return ErrCloseFrame
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state.Load() != stateOpen {
+		return ErrClosed
+	}
+	return c.closeLocked(&CloseError{Code: code, Reason: reason, Local: true})
+}
+
+// closeLocked sends a close frame and waits for the peer's.
+func (c *Conn) closeLocked(end *CloseError) error {
+	if err := c.sendCloseLocked(end.Code, end.Reason); err != nil {
+		return err
+	}
+	c.end = end
+	c.state.Store(stateClosing)
+	c.sc.SetTimer(c.o.closeTimeout())
+	return nil
+}
+
+// Abort ends the connection at once, without a close frame.
+func (c *Conn) Abort() error {
+	c.mu.Lock()
+	if c.state.Load() == stateOpen {
+		c.state.Store(stateEnding)
+		c.end = &CloseError{Code: Abnormal, Local: true, Cause: ErrClosed}
+	}
+	c.mu.Unlock()
+	return c.sc.Abort()
+}
+
+// sendCloseLocked sends what waits in our own queue and then a close frame.
+func (c *Conn) sendCloseLocked(code Code, reason string) error {
+	var b [ws.MaxControl]byte
+	p, bad := ws.AppendClose(b[:0], ws.Code(code), reason)
+	if bad != nil {
+		return ErrCloseFrame
+	}
+	if c.x != nil {
+		c.x.pong = nil
+		c.sendPendingLocked()
+	}
+	return c.sendLocked(ws.Header{Fin: true, Op: ws.OpClose}, p)
+}
+
+// fail closes the connection because of a mistake, of the peer's or ours (RFC
+// 6455 section 7.1.7). It may be called more than once, from any goroutine.
+func (c *Conn) fail(code Code, reason string, cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failLocked(code, reason, cause)
+}
+
+func (c *Conn) failLocked(code Code, reason string, cause error) {
+	was := c.state.Load()
+	if was >= stateEnding {
+		return
+	}
+	if was == stateOpen {
+		c.end = &CloseError{Code: code, Reason: reason, Local: true, Cause: cause}
+		if c.x != nil {
+			c.x.pending = queue{}
+		}
+		// An error means that the transport has gone, which OnClose will tell.
+		_ = c.sendCloseLocked(code, reason)
+	}
+	c.lingerLocked()
+}
+
+// failWith is fail for a violation of the grammar.
+func (c *Conn) failWith(e *ws.Error) { c.fail(Code(e.Code), e.Reason, nil) }
+
+// lingerLocked ends our side, and gives the peer a moment to see why.
+func (c *Conn) lingerLocked() {
+	c.state.Store(stateEnding)
+	c.sc.SetTimer(lingerTime)
+	_ = c.sc.CloseWrite()
+	c.sc.ResumeRead()
+}
+
+// peerClosed takes the peer's close frame. more says that bytes follow it, which
+// no peer may send.
+func (c *Conn) peerClosed(p []byte, more bool) {
+	code, reason, bad := ws.ParseClose(p)
+	if bad != nil {
+		c.failWith(bad)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state.Load() {
+	case stateOpen:
+		c.end = &CloseError{Code: Code(code), Reason: reason}
+		if c.x != nil {
+			c.x.pending = queue{}
+		}
+		// The answer repeats the code; an error means that there is nobody to answer.
+		_ = c.sendCloseLocked(Code(code), "")
+	case stateClosing:
+	default:
+		return
+	}
+	if c.client {
+		// RFC 6455 section 7.1.1: the server is the first to close the connection.
+		c.state.Store(stateEnding)
+		c.sc.SetTimer(c.o.closeTimeout())
+		return
+	}
+	if more {
+		c.lingerLocked()
+		return
+	}
+	c.state.Store(stateEnding)
+	_ = c.sc.Close()
+}

@@ -1,0 +1,142 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/d74363f0/strand"
+)
+
+// connect makes the transport and gives it to the engine with d as its handler.
+func (d *dialer) connect(ctx context.Context, u *url.URL) (*strand.Conn, error) {
+	proxy, err := d.proxy(u)
+	if err != nil {
+		return nil, err
+	}
+	engine := d.o.engine()
+	if u.Scheme == "ws" && proxy == nil && d.o.NetDial == nil {
+		return engine.Dial(ctx, "tcp", hostPort(u), d)
+	}
+	nc, err := d.dialNet(ctx, u, proxy)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Adopt(nc, d)
+}
+
+// proxy asks for the proxy, which knows the schemes of HTTP only.
+func (d *dialer) proxy(u *url.URL) (*url.URL, error) {
+	ask := d.o.Proxy
+	if ask == nil {
+		ask = http.ProxyFromEnvironment
+	}
+	as := *u
+	as.Scheme = "http"
+	if u.Scheme == "wss" {
+		as.Scheme = "https"
+	}
+	p, err := ask(&http.Request{Method: "GET", URL: &as, Host: as.Host, Header: http.Header{}})
+	if err == nil && p != nil && p.Scheme != "http" && p.Scheme != "https" {
+		err = fmt.Errorf("websocket: proxy scheme %q is not supported", p.Scheme)
+	}
+	return p, err
+}
+
+// dialNet connects through the proxy, if there is one, and TLS, if need be. It
+// blocks in the ways of net, which honour ctx.
+func (d *dialer) dialNet(ctx context.Context, u, proxy *url.URL) (nc net.Conn, err error) {
+	target := u
+	if proxy != nil {
+		target = proxy
+	}
+	dial := d.o.NetDial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	if nc, err = dial(ctx, "tcp", hostPort(target)); err != nil {
+		return nil, err
+	}
+	raw := nc
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
+	defer func() {
+		if !stop() && err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			_ = raw.Close()
+		}
+	}()
+	if proxy != nil && proxy.Scheme == "https" {
+		if nc, err = d.startTLS(ctx, nc, proxy.Hostname()); err != nil {
+			return nil, err
+		}
+	}
+	if proxy != nil {
+		if err = connectProxy(nc, hostPort(u), proxy.User); err != nil {
+			return nil, err
+		}
+	}
+	if u.Scheme == "wss" {
+		return d.startTLS(ctx, nc, u.Hostname())
+	}
+	return nc, nil
+}
+
+// startTLS makes the TLS handshake. HTTP/2 must not be agreed, since it has
+// another kind of WebSocket.
+func (d *dialer) startTLS(ctx context.Context, nc net.Conn, name string) (net.Conn, error) {
+	config := d.o.TLSConfig.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	if config.ServerName == "" {
+		config.ServerName = name
+	}
+	config.NextProtos = []string{"http/1.1"}
+	tc := tls.Client(nc, config)
+	return tc, tc.HandshakeContext(ctx)
+}
+
+// connectProxy asks a proxy for a tunnel.
+func connectProxy(nc net.Conn, addr string, user *url.Userinfo) error {
+	req := "CONNECT " + addr + " HTTP/1.1\r\nHost: " + addr + "\r\n"
+	if user != nil {
+		req += "Proxy-Authorization: " + basicAuth(user) + "\r\n"
+	}
+	if _, err := nc.Write([]byte(req + "\r\n")); err != nil {
+		return err
+	}
+	// The proxy sends nothing behind its head before we speak, so the reader
+	// cannot take what belongs to the tunnel.
+	br := bufio.NewReaderSize(nc, 4<<10)
+	resp, err := http.ReadResponse(br, &http.Request{Method: "CONNECT"})
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return &HandshakeError{Status: resp.StatusCode, Reason: "proxy refused"}
+	}
+	if br.Buffered() > 0 {
+		return errResponse
+	}
+	return nil
+}
+
+// hostPort adds the scheme's port.
+func hostPort(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	port := "80"
+	if u.Scheme == "wss" || u.Scheme == "https" {
+		port = "443"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}

@@ -1,0 +1,405 @@
+package websocket
+
+import (
+	"errors"
+	"io"
+
+	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/ws"
+)
+
+// inbound is a message, or just a frame, of which something has been received
+// and something has not. It exists only meanwhile, and only the strand uses it.
+type inbound struct {
+	frame  ws.Header  // the current frame, if inside
+	m      ws.Message // which frames may follow
+	text   ws.UTF8    // of an uncompressed text message
+	msg    []byte     // the message so far, or what is compressed of it
+	ctl    []byte     // the payload so far of a control frame
+	left   int64      // payload bytes of the frame still to come
+	pos    int        // the masking key's phase
+	nhead  int        // bytes in head
+	head   [ws.MaxHeader]byte
+	inside bool // between a frame's header and its last byte
+}
+
+const (
+	// readSize is the first read of an event, on the stack of the loop.
+	readSize = 4 << 10
+	// readMore is the further ones, when the first was filled.
+	readMore = 32 << 10
+	// firstChunk is how much of a message is allocated because the peer says that
+	// it will come; more follows what really came (hazard 92).
+	firstChunk = 64 << 10
+)
+
+// read takes what has arrived until there is no more.
+func (c *Conn) read() {
+	var scratch [readSize]byte
+	for c.state.Load() < stateEnding {
+		var n int
+		var err error
+		if c.direct() {
+			n, err = c.readDirect()
+		} else if n, err = c.sc.Read(scratch[:]); n > 0 {
+			c.seen = true
+			c.feed(scratch[:n])
+			if n == len(scratch) && err == nil {
+				err = c.readOn()
+			}
+		}
+		if err != nil {
+			c.readFailed(err)
+			return
+		}
+	}
+	c.in = nil
+	c.discard(scratch[:])
+}
+
+// readOn goes on with a larger buffer. It is a function of its own so that only
+// busy connections need that much stack.
+//
+//go:noinline
+func (c *Conn) readOn() error {
+	var scratch [readMore]byte
+	for c.state.Load() < stateEnding && !c.direct() {
+		n, err := c.sc.Read(scratch[:])
+		c.feed(scratch[:n])
+		if err != nil {
+			return err
+		}
+		if n < len(scratch) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// readFailed takes what ended reading: for now, or for good.
+func (c *Conn) readFailed(err error) {
+	if errors.Is(err, strand.ErrWouldBlock) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state.Load() < stateEnding {
+		if c.end == nil {
+			c.end = &CloseError{Code: Abnormal, Cause: err}
+		}
+		c.state.Store(stateEnding)
+	}
+	if errors.Is(err, io.EOF) {
+		_ = c.sc.Close()
+		return
+	}
+	_ = c.sc.Abort()
+}
+
+// discard reads what a peer still sends after the end.
+func (c *Conn) discard(scratch []byte) {
+	for c.state.Load() == stateEnding {
+		if _, err := c.sc.Read(scratch); err != nil {
+			c.readFailed(err)
+			return
+		}
+	}
+}
+
+// feed takes received bytes, all of them unless the connection ends.
+func (c *Conn) feed(p []byte) {
+	for len(p) > 0 && c.state.Load() < stateEnding {
+		var n int
+		if c.in == nil {
+			if n = c.feedWhole(p); n > 0 {
+				p = p[n:]
+				continue
+			}
+			if c.state.Load() >= stateEnding {
+				return
+			}
+			c.in = new(inbound)
+		}
+		if c.in.inside {
+			n = c.feedPayload(p)
+		} else {
+			n = c.feedHead(p)
+		}
+		p = p[n:]
+	}
+}
+
+// feedWhole takes a message or a control frame that is whole at the start of p,
+// which nearly all are, without an inbound. It returns zero for what is not.
+func (c *Conn) feedWhole(p []byte) int {
+	h, n, bad := ws.ParseHeader(p, c.peer(), c.deflate() != nil)
+	if bad != nil {
+		c.failWith(bad)
+		return 0
+	}
+	if n == 0 || !h.Fin || h.Op == ws.OpContinuation || h.Length > int64(len(p)-n) {
+		return 0
+	}
+	end := n + int(h.Length)
+	payload := p[n:end]
+	if h.Op.Control() {
+		var ctl [ws.MaxControl]byte
+		unmask(h, ctl[:], payload, 0)
+		c.control(h.Op, ctl[:len(payload)], end < len(p))
+		return end
+	}
+	var m ws.Message
+	if bad = m.Begin(h, c.o.limits()); bad != nil {
+		c.failWith(bad)
+		return 0
+	}
+	if c.state.Load() != stateOpen {
+		return end
+	}
+	msg := make([]byte, len(payload), len(payload)+tailRoom(h.RSV1))
+	unmask(h, msg, payload, 0)
+	if h.RSV1 {
+		c.inflate(h.Op, msg)
+		return end
+	}
+	var text ws.UTF8
+	if h.Op == ws.OpText && !c.checkText(&text, msg, true) {
+		return 0
+	}
+	c.deliver(h.Op, msg)
+	return end
+}
+
+// feedHead takes bytes of a frame's header, and returns how many.
+func (c *Conn) feedHead(p []byte) int {
+	in := c.in
+	n := copy(in.head[in.nhead:], p)
+	h, length, bad := ws.ParseHeader(in.head[:in.nhead+n], c.peer(), c.deflate() != nil)
+	if bad == nil && length > 0 {
+		bad = in.m.Begin(h, c.o.limits())
+	}
+	if bad != nil {
+		c.failWith(bad)
+		return n
+	}
+	if length == 0 {
+		in.nhead += n
+		return n
+	}
+	n = length - in.nhead
+	in.frame, in.left, in.pos, in.nhead, in.inside = h, h.Length, 0, 0, true
+	if h.Op.Control() {
+		in.ctl = make([]byte, 0, h.Length)
+	}
+	if in.left == 0 {
+		c.endFrame(n < len(p))
+	}
+	return n
+}
+
+// feedPayload takes bytes of a frame's payload, and returns how many.
+func (c *Conn) feedPayload(p []byte) int {
+	in := c.in
+	n := int(min(int64(len(p)), in.left))
+	piece := p[:n]
+	switch {
+	case in.frame.Op.Control():
+		at := len(in.ctl)
+		in.ctl = in.ctl[:at+n]
+		in.pos = unmask(in.frame, in.ctl[at:], piece, in.pos)
+	case c.state.Load() != stateOpen: // nobody will see it
+	case c.frames && !in.m.Compressed():
+		return c.feedStream(piece, n < len(p))
+	default:
+		at := len(in.msg)
+		in.grow(n)
+		in.msg = in.msg[:at+n]
+		in.pos = unmask(in.frame, in.msg[at:], piece, in.pos)
+		if !c.checkPart(in.msg[at:]) {
+			return n
+		}
+	}
+	in.left -= int64(n)
+	if in.left == 0 {
+		c.endFrame(n < len(p))
+	}
+	return n
+}
+
+// feedStream hands a piece of a message on, for a FrameHandler.
+func (c *Conn) feedStream(piece []byte, more bool) int {
+	in := c.in
+	fresh := make([]byte, len(piece))
+	in.pos = unmask(in.frame, fresh, piece, in.pos)
+	in.left -= int64(len(piece))
+	if !c.checkPart(fresh) {
+		return len(piece)
+	}
+	if in.left > 0 || !in.frame.Fin {
+		op := in.m.Op()
+		if in.left == 0 {
+			c.endFrame(more)
+		}
+		c.piece(op, fresh, false)
+		return len(piece)
+	}
+	in.msg = fresh
+	c.endFrame(more)
+	return len(piece)
+}
+
+// endFrame is called behind the last byte of a frame. more says that bytes
+// follow it at once.
+func (c *Conn) endFrame(more bool) {
+	in := c.in
+	in.inside = false
+	h, op, compressed := in.frame, in.m.Op(), in.m.Compressed()
+	if h.Op.Control() {
+		ctl := in.ctl
+		in.ctl = nil
+		if !in.m.Open() {
+			c.in = nil
+		}
+		c.control(h.Op, ctl, more)
+		return
+	}
+	if !in.m.End(h) {
+		return
+	}
+	c.in = nil
+	if c.state.Load() != stateOpen {
+		return
+	}
+	if compressed {
+		c.inflate(op, in.msg)
+		return
+	}
+	if op == ws.OpText && in.text.Finish() != nil {
+		c.checkText(&in.text, nil, true)
+		return
+	}
+	if in.msg == nil {
+		in.msg = []byte{}
+	}
+	c.deliver(op, in.msg[:len(in.msg):len(in.msg)])
+}
+
+// grow makes room for n more bytes of the message, and for more if the peer
+// announced more, but never for many times what it really sent.
+func (in *inbound) grow(n int) {
+	have := len(in.msg)
+	if have+n <= cap(in.msg) {
+		return
+	}
+	declared := int64(have) + in.left + int64(tailRoom(in.m.Compressed()))
+	room := int(min(declared, int64(max(2*cap(in.msg), firstChunk))))
+	if have > 0 && !in.frame.Fin {
+		room = max(room, 2*cap(in.msg))
+	}
+	msg := make([]byte, have, max(room, have+n))
+	copy(msg, in.msg)
+	in.msg = msg
+}
+
+// tailRoom is what a compressed message needs behind it to be read.
+func tailRoom(compressed bool) int {
+	if compressed {
+		return len(inflateTail)
+	}
+	return 0
+}
+
+// direct reports whether so much of the frame is to come that it is better read
+// straight into the message.
+func (c *Conn) direct() bool {
+	in := c.in
+	return in != nil && in.inside && in.left >= readMore && !c.frames &&
+		!in.frame.Op.Control() && c.state.Load() == stateOpen
+}
+
+func (c *Conn) readDirect() (int, error) {
+	in := c.in
+	in.grow(readMore)
+	at := len(in.msg)
+	n, err := c.sc.Read(in.msg[at:min(int64(cap(in.msg)), int64(at)+in.left)])
+	if n <= 0 {
+		return n, err
+	}
+	c.seen = true
+	in.msg = in.msg[:at+n]
+	in.pos = unmask(in.frame, in.msg[at:], in.msg[at:], in.pos)
+	in.left -= int64(n)
+	if !c.checkPart(in.msg[at:]) {
+		return n, err
+	}
+	if in.left == 0 {
+		c.endFrame(false)
+	}
+	return n, err
+}
+
+// checkPart validates a further part of the message, if it is a plain text.
+func (c *Conn) checkPart(p []byte) bool {
+	if c.in.m.Op() != ws.OpText || c.in.m.Compressed() {
+		return true
+	}
+	return c.checkText(&c.in.text, p, false)
+}
+
+// checkText validates a part of a text, and fails the connection at the first
+// byte that cannot be right (hazard 94).
+func (c *Conn) checkText(u *ws.UTF8, p []byte, last bool) bool {
+	bad := u.Check(p)
+	if bad == nil && last {
+		bad = u.Finish()
+	}
+	if bad != nil {
+		c.failWith(bad)
+	}
+	return bad == nil
+}
+
+// deliver hands a message to the handler. msg must be fresh memory.
+func (c *Conn) deliver(op ws.Opcode, msg []byte) {
+	if c.frames {
+		c.piece(op, msg, true)
+		return
+	}
+	c.h.OnMessage(c, MessageType(op), msg)
+}
+
+func (c *Conn) piece(op ws.Opcode, p []byte, last bool) {
+	c.h.(FrameHandler).OnFrame(c, MessageType(op), p, last)
+}
+
+// control takes a control frame. p is lent; more says that bytes follow it.
+func (c *Conn) control(op ws.Opcode, p []byte, more bool) {
+	switch op {
+	case ws.OpPing:
+		c.answerPing(p)
+	case ws.OpPong:
+		c.pong(p)
+	default:
+		c.peerClosed(p, more)
+	}
+}
+
+// peer returns the role whose frames are received.
+func (c *Conn) peer() ws.Role {
+	if c.client {
+		return ws.FromServer
+	}
+	return ws.FromClient
+}
+
+// unmask copies a piece of payload, or unmasks it in place, and returns the next
+// phase of the key.
+func unmask(h ws.Header, dst, src []byte, pos int) int {
+	if h.Masked {
+		return ws.MaskTo(h.Key, dst, src, pos)
+	}
+	if len(src) > 0 && &dst[0] != &src[0] {
+		copy(dst, src)
+	}
+	return 0
+}

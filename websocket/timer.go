@@ -1,0 +1,134 @@
+package websocket
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+
+	"github.com/d74363f0/strand/internal/ws"
+)
+
+// A connection has one timer. While it is open, that is the heartbeat, which
+// also looks whether the lifetime has ended; afterwards it is the end of patience.
+
+// beatLen is the length of a heartbeat's payload: the nanoseconds since epoch.
+const beatLen = 8
+
+// epoch is what heartbeats count from, on the monotonic clock.
+var epoch = time.Now()
+
+// startTimer spreads the first heartbeats of connections that open together.
+func (c *Conn) startTimer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d := c.o.MaxLifetime; d > 0 {
+		c.extraLocked().lifeEnd = time.Now().Add(d - d/10 + rand.N(d/5+1))
+	}
+	c.armLocked(true)
+}
+
+// armLocked sets the timer for the next heartbeat, or to the end of the lifetime.
+func (c *Conn) armLocked(first bool) {
+	if c.state.Load() != stateOpen {
+		return
+	}
+	d := c.o.pingInterval()
+	if first && d > 0 {
+		d = d/2 + rand.N(d/2+1)
+	}
+	if c.x != nil && !c.x.lifeEnd.IsZero() {
+		left := max(time.Until(c.x.lifeEnd), time.Millisecond)
+		if d == 0 || left < d {
+			d = left
+		}
+	}
+	c.sc.SetTimer(d)
+}
+
+// tick is called when the timer fires.
+func (c *Conn) tick() {
+	if c.state.Load() != stateOpen {
+		c.patienceEnded()
+		return
+	}
+	if c.lifeEnded() {
+		return
+	}
+	if c.pinged && !c.seen && !c.paused.Load() {
+		h, ok := c.h.(TimeoutHandler)
+		if !ok || !h.OnTimeout(c) {
+			c.dead()
+			return
+		}
+	}
+	c.seen = false
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.o.pingInterval() > 0 {
+		c.pinged = true
+		c.beatLocked()
+	}
+	c.armLocked(false)
+}
+
+// beatLocked sends a heartbeat, unless the peer leaves so much unread that it
+// could not see it anyway.
+func (c *Conn) beatLocked() {
+	if c.state.Load() != stateOpen || c.sc.Buffered() > c.o.maxQueued() {
+		return
+	}
+	var b [beatLen]byte
+	binary.BigEndian.PutUint64(b[:], uint64(time.Since(epoch)))
+	_ = c.sendLocked(ws.Header{Fin: true, Op: ws.OpPing}, b[:])
+}
+
+// pong takes the payload of a pong: a round trip, or something for the handler.
+func (c *Conn) pong(p []byte) {
+	if c.pinged && len(p) == beatLen {
+		rtt := time.Since(epoch) - time.Duration(binary.BigEndian.Uint64(p))
+		// Whatever the peer says, the time lies within what was possible.
+		if rtt > 0 && rtt <= 2*c.o.pingInterval() {
+			c.pinged = false
+			c.rtt.Store(uint32(min(max(rtt.Microseconds(), 1), 1<<32-1)))
+			return
+		}
+	}
+	if h, ok := c.h.(PongHandler); ok {
+		h.OnPong(c, append([]byte(nil), p...))
+	}
+}
+
+// lifeEnded closes a connection that is old enough.
+func (c *Conn) lifeEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.x == nil || c.x.lifeEnd.IsZero() || time.Until(c.x.lifeEnd) > time.Millisecond {
+		return false
+	}
+	if c.state.Load() == stateOpen {
+		_ = c.closeLocked(&CloseError{Code: GoingAway, Reason: "lifetime", Local: true})
+	}
+	return true
+}
+
+// dead ends a connection whose peer has gone.
+func (c *Conn) dead() {
+	c.mu.Lock()
+	if c.end == nil {
+		c.end = &CloseError{Code: Abnormal, Local: true, Cause: errDead}
+	}
+	c.state.Store(stateEnding)
+	c.mu.Unlock()
+	_ = c.sc.Abort()
+}
+
+// patienceEnded ends a connection whose peer did not do its part of the close.
+func (c *Conn) patienceEnded() {
+	c.mu.Lock()
+	if c.state.Load() == stateClosing && c.end != nil && c.end.Cause == nil {
+		c.end.Cause = errCloseTimeout
+	}
+	c.state.Store(stateEnding)
+	c.mu.Unlock()
+	_ = c.sc.Abort()
+}
