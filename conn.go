@@ -1,0 +1,187 @@
+package strand
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/d74363f0/strand/internal/buf"
+	"github.com/d74363f0/strand/internal/sock"
+)
+
+// Conn is one connection. Its methods are safe for any goroutine unless they
+// say "strand only": those are called from a callback of this connection, or
+// from code a callback waits for. A Conn is garbage after its end like any
+// other value, and every method of it then returns an error that is
+// net.ErrClosed.
+type Conn struct {
+	id  uint64
+	lp  *shard
+	lsn *Listener // nil if it was not accepted
+
+	handler Handler // the strand's; written under mu too
+	link    link
+	peer    sock.Addr
+
+	state   atomic.Uint32
+	outSize atomic.Int32 // bytes accepted and not taken by the kernel; written under mu
+	token   uint64       // the loop's; names it to the poller
+	rare    atomic.Pointer[rare]
+
+	mu        sync.Mutex // guards the output: docs/locks.md
+	out       buf.Queue  // mu
+	maxQueued int32      // mu
+	phase     phase      // mu
+	blocked   bool       // mu: the kernel takes no more until it says writable
+	fin       finState   // mu
+	wdrained  bool       // mu: output was blocked since the last OnDrained
+
+	// The strand's.
+	readDone bool // the last read took everything there was
+	eof      bool // the end of the input, or an error, has been read
+	unread   bool // rare.unread is not empty
+	budget   int32
+
+	slow atomic.Int32 // turns that should run in a goroutine because the last ones blocked
+
+	// Timeouts in ticks of the loop; 0 is off. Any goroutine stores them, the
+	// driver looks.
+	idleFor, writeFor        atomic.Uint32
+	readBy, timerAt, closeBy atomic.Uint32
+	lastIO, lastOut          atomic.Uint32
+	armed                    atomic.Uint32 // the tick the loop's timer is set for
+}
+
+// rare is what few connections need. It is made on first use and stays.
+type rare struct {
+	parked chan struct{} // capacity 1: wakes the parked reader
+
+	mu      sync.Mutex
+	drain   chan struct{} // mu: closed when WaitWrite may go on; nil if nobody waits
+	posts   []func(*Conn) // mu
+	err     error         // mu: why the connection ended
+	werr    error         // mu: why nothing more can be written
+	local   net.Addr      // mu
+	remote  net.Addr      // mu
+	unread  []byte        // the strand's
+	readErr error         // the strand's
+}
+
+// phase is how far the end of a connection has come. Guarded by Conn.mu.
+type phase uint8
+
+const (
+	open    phase = iota
+	closing       // Close was called; what is queued is still sent
+	closed        // retired: no call reaches the descriptor any more
+)
+
+// finState is how far CloseWrite has come. Guarded by Conn.mu.
+type finState uint8
+
+const (
+	finNone   finState = iota
+	finWanted          // after what is queued
+	finSent
+)
+
+func newConn(lp *shard, h Handler) *Conn {
+	c := &Conn{id: lastID.Add(1), lp: lp, handler: h, maxQueued: int32(min(lp.engine.opts.MaxQueued, maxInt32))}
+	return c
+}
+
+const maxInt32 = 1<<31 - 1
+
+// lastID makes IDs that never repeat in a process.
+var lastID atomic.Uint64
+
+// ex returns the rare part, made if need be.
+func (c *Conn) ex() *rare {
+	if r := c.rare.Load(); r != nil {
+		return r
+	}
+	r := &rare{parked: make(chan struct{}, 1)}
+	if c.rare.CompareAndSwap(nil, r) {
+		return r
+	}
+	return c.rare.Load()
+}
+
+// ID returns the connection's number, which no other connection of the process
+// ever has.
+func (c *Conn) ID() uint64 { return c.id }
+
+// Engine returns the engine the connection belongs to.
+func (c *Conn) Engine() *Engine { return c.lp.engine }
+
+// Handler returns the present Handler. Strand only.
+func (c *Conn) Handler() Handler { return c.handler }
+
+// SetHandler replaces the Handler: a change of protocol. The new one's OnOpen
+// is not called; if input is pending its OnReadable follows. Strand only.
+func (c *Conn) SetHandler(h Handler) {
+	c.mu.Lock() // for onHangup, which reads it outside the strand
+	c.handler = h
+	c.mu.Unlock()
+	if c.unread || !c.readDone {
+		c.state.Or(stRead)
+	}
+}
+
+// TLS returns the state of the TLS session, or nil for a plain connection.
+func (c *Conn) TLS() *tls.ConnectionState {
+	if c.link.std == nil {
+		return nil
+	}
+	return c.link.std.tlsState()
+}
+
+// LocalAddr returns our address.
+func (c *Conn) LocalAddr() net.Addr {
+	r := c.ex()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.local == nil {
+		r.local = c.link.local()
+	}
+	if r.local == nil && c.lsn != nil {
+		r.local = c.lsn.Addr()
+	}
+	return r.local
+}
+
+// RemoteAddr returns the peer's address. It is known after the end, too.
+func (c *Conn) RemoteAddr() net.Addr {
+	r := c.ex()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.remote == nil {
+		r.remote = c.link.remote(c.peer)
+	}
+	return r.remote
+}
+
+// Post has f run as a callback of the strand, after what is running. It returns
+// net.ErrClosed, and f never runs, once the connection is closed.
+func (c *Conn) Post(f func(*Conn)) error {
+	r := c.ex()
+	c.mu.Lock()
+	if c.phase == closed {
+		c.mu.Unlock()
+		return errClosed
+	}
+	r.mu.Lock()
+	r.posts = append(r.posts, f)
+	r.mu.Unlock()
+	c.mu.Unlock()
+	c.signal(stPost)
+	return nil
+}
+
+// touch notes that bytes moved.
+func (c *Conn) touch() {
+	if now := c.lp.Now(); c.lastIO.Load() != now {
+		c.lastIO.Store(now)
+	}
+}

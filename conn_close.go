@@ -1,0 +1,146 @@
+package strand
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// Close sends what is queued, for Options.CloseTimeout at the most, and closes
+// the connection. It does not block; OnClose says when it is done. A second
+// call returns an error that is net.ErrClosed.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != open {
+		return errClosed
+	}
+	c.phase = closing
+	c.wakeWriters()
+	if c.outSize.Load() == 0 {
+		c.retire(errLocalClose)
+		return nil
+	}
+	c.closeBy.Store(c.deadline(c.lp.engine.opts.CloseTimeout))
+	c.rearm()
+	if !c.blocked && c.link.std == nil && !c.lp.Inline(c.id) {
+		c.flush()
+	}
+	return nil
+}
+
+// Abort closes the connection at once: what is queued is dropped, and a TCP
+// peer receives a reset.
+func (c *Conn) Abort() error {
+	if !c.abort(errLocalClose) {
+		return errClosed
+	}
+	return nil
+}
+
+// abort is Abort for a reason. It reports whether this call did it.
+func (c *Conn) abort(err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == closed {
+		return false
+	}
+	if !errors.Is(err, io.EOF) {
+		c.link.reset()
+	}
+	c.retire(err)
+	return true
+}
+
+// CloseWrite tells the peer that no more will come, after what is queued.
+// Reading goes on.
+func (c *Conn) CloseWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != open || c.fin != finNone {
+		return errClosed
+	}
+	c.fin = finWanted
+	if c.outSize.Load() > 0 {
+		return nil
+	}
+	c.fin = finSent
+	return c.link.shutdownWrite()
+}
+
+// The end of a connection has three steps (docs/design.md). retire is the
+// first: from here on no new call reaches the descriptor. mu is held.
+func (c *Conn) retire(err error) {
+	if c.phase == closed {
+		return
+	}
+	c.phase = closed
+	c.state.Or(stGone)
+	c.link.retire()
+	c.lp.dropped.Add(uint64(c.out.Release()))
+	c.outSize.Store(0)
+	c.blocked = false
+	if err != errLocalClose {
+		r := c.ex()
+		r.mu.Lock()
+		r.err = err
+		r.mu.Unlock()
+	}
+	c.wakeWriters()
+	// A parked reader is woken now; OnClose itself follows the second step.
+	for {
+		s := c.state.Load()
+		if s&stParked == 0 {
+			break
+		}
+		if c.state.CompareAndSwap(s, s&^stParked) {
+			c.unpark()
+			break
+		}
+	}
+	c.lp.Drop(c)
+}
+
+// Unlink implements loop.Source and is the second step, made by the driver: the
+// poller forgets the descriptor, the slot is given up, OnClose follows. The
+// third, at the end of the batch, gives the owner's reference back.
+func (c *Conn) Unlink() bool {
+	if c.token != 0 {
+		c.link.unwatch(c.lp)
+		c.lp.Unlink(c.token)
+	}
+	c.lp.AtEnd(c.released)
+	if c.post(stClose) {
+		return c.start()
+	}
+	return true
+}
+
+func (c *Conn) released() {
+	c.link.release()
+	c.lp.conns.Add(-1)
+	c.lp.closedConns.Add(1)
+	c.lp.engine.gone()
+}
+
+// alive reports whether the connection is not retired.
+func (c *Conn) alive() bool { return !c.is(stGone) }
+
+// reason returns what OnClose is told.
+func (c *Conn) reason() error {
+	r := c.rare.Load()
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// deadline returns the tick that is d away, never 0.
+func (c *Conn) deadline(d time.Duration) uint32 {
+	if t := c.lp.Tick(d); t != 0 {
+		return t
+	}
+	return 1
+}

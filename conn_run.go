@@ -1,0 +1,225 @@
+package strand
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"github.com/d74363f0/strand/internal/poll"
+)
+
+// readBudget is how many bytes one OnReadable reads at the most before other
+// connections of the loop have a turn (hazard 74).
+const readBudget = 512 << 10
+
+// A connection whose turn blocked without saying so has its next slowTurns
+// turns run in a goroutine; a turn shorter than slowAfter counts one down.
+const (
+	slowTurns = 32
+	slowAfter = 500 * time.Microsecond
+)
+
+// Event implements loop.Source.
+func (c *Conn) Event(r poll.Ready) bool {
+	if r&poll.Writable != 0 && c.is(stFull) {
+		c.writable()
+	}
+	var bits uint32
+	if r&poll.Readable != 0 {
+		bits |= stRead
+	}
+	if r&poll.Hangup != 0 {
+		bits |= stHup
+	}
+	if r&poll.Dead != 0 {
+		bits |= stDead
+	}
+	if bits == 0 {
+		return true
+	}
+	if c.post(bits) {
+		return c.start()
+	}
+	if bits&stHup != 0 {
+		c.tellHangup()
+	}
+	return true
+}
+
+// tellHangup tells a handler that is running that the peer has gone.
+func (c *Conn) tellHangup() {
+	for {
+		s := c.state.Load()
+		if s&stTold != 0 || s&stBusy == 0 || s&stClosed != 0 {
+			return
+		}
+		if c.state.CompareAndSwap(s, s|stTold) {
+			break
+		}
+	}
+	go c.onHangup()
+}
+
+// Run implements loop.Source: the strand is held already.
+func (c *Conn) Run() bool { return c.start() }
+
+// Replaced implements loop.Source: a callback was found blocking. What it wrote
+// goes out now, and its next turns run in goroutines.
+func (c *Conn) Replaced() {
+	c.slow.Store(slowTurns)
+	c.uncork()
+}
+
+// start runs the strand, which the caller holds: inline, or in a goroutine if
+// it is expected to block.
+func (c *Conn) start() bool {
+	if c.slow.Load() > 0 {
+		c.lp.CountSpawned()
+		go c.runAside()
+		return true
+	}
+	if c.lp.Spawn() {
+		go c.runAside()
+		return true
+	}
+	return c.runInline()
+}
+
+// runInline is a turn on the loop.
+func (c *Conn) runInline() bool {
+	ticket := c.lp.Enter(c.id, c)
+	c.turn(ticket)
+	driving := c.lp.Leave(ticket)
+	c.uncork()
+	if c.rest() {
+		return driving
+	}
+	if driving {
+		c.lp.Again(c)
+		return true
+	}
+	c.lp.Schedule(c)
+	return false
+}
+
+// runAside is a turn in a goroutine of its own.
+func (c *Conn) runAside() {
+	began := c.lp.engine.clock()
+	c.turn(0)
+	if took := c.lp.engine.clock() - began; took > int64(slowAfter) {
+		c.slow.Store(slowTurns)
+	} else if c.slow.Load() > 0 {
+		c.slow.Add(-1)
+	}
+	c.finishAside()
+}
+
+func (c *Conn) finishAside() {
+	c.uncork()
+	if !c.rest() {
+		c.lp.Schedule(c)
+	}
+}
+
+// turn runs the callbacks of the events that wait. A panic ends this
+// connection and nothing else; so does runtime.Goexit, which also ends this
+// goroutine, so that the loop needs another (hazard 147).
+func (c *Conn) turn(ticket uint64) {
+	finished := false
+	defer func() {
+		if finished {
+			return
+		}
+		if v := recover(); v != nil {
+			c.panicked(v)
+			return
+		}
+		c.abort(fmt.Errorf("%w: runtime.Goexit in a callback", ErrPanic))
+		if ticket != 0 {
+			c.lp.Abandon(ticket)
+		}
+		go c.finishAside()
+	}()
+	c.callbacks(c.take())
+	finished = true
+}
+
+func (c *Conn) panicked(v any) {
+	c.lp.engine.opts.Logger.Error("strand: a callback panicked; its connection is aborted",
+		"conn", c.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	err, ok := v.(error)
+	if !ok {
+		err = fmt.Errorf("%v", v)
+	}
+	c.abort(fmt.Errorf("%w: %w", ErrPanic, err))
+}
+
+func (c *Conn) callbacks(ev uint32) {
+	if ev&stOpen != 0 {
+		c.handler.OnOpen(c)
+	}
+	if ev&stPost != 0 {
+		c.runPosts()
+	}
+	if ev&stRead != 0 && c.alive() {
+		c.readable()
+	}
+	if ev&stDrained != 0 && c.alive() {
+		c.handler.OnDrained(c)
+	}
+	if ev&stTimeouts != 0 {
+		c.timeouts(ev)
+	}
+	if ev&stClose != 0 {
+		c.state.Or(stClosed)
+		c.handler.OnClose(c, c.reason())
+	}
+}
+
+func (c *Conn) runPosts() {
+	r := c.ex()
+	r.mu.Lock()
+	posts := r.posts
+	r.posts = nil
+	r.mu.Unlock()
+	for _, f := range posts {
+		f(c)
+	}
+}
+
+// readable runs OnReadable and sees to what it left: unread input is offered
+// again, and a connection that is dead is ended once it has been read to its
+// end.
+func (c *Conn) readable() {
+	c.readDone = false
+	c.budget = readBudget
+	c.handler.OnReadable(c)
+	if c.is(stOwned) || !c.alive() {
+		return
+	}
+	if c.eof {
+		if err := c.readError(); err != nil && (!errors.Is(err, io.EOF) || c.is(stDead)) {
+			c.abort(err)
+		}
+		return
+	}
+	if !c.readDone || c.unread {
+		c.state.Or(stRead)
+	}
+}
+
+func (c *Conn) onHangup() {
+	defer func() {
+		if v := recover(); v != nil {
+			c.panicked(v)
+		}
+	}()
+	c.mu.Lock() // SetHandler may run at this moment
+	h, ok := c.handler.(HangupHandler)
+	c.mu.Unlock()
+	if ok {
+		h.OnHangup(c)
+	}
+}

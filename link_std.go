@@ -1,0 +1,216 @@
+package strand
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+
+	"github.com/d74363f0/strand/internal/buf"
+)
+
+// stdLink carries a connection's bytes over any net.Conn: a goroutine reads
+// ahead by one Block, and another writes the queue while there is one. It
+// serves the platforms without a poller of ours, and foreign connections
+// everywhere.
+type stdLink struct {
+	nc net.Conn
+	c  *Conn
+
+	mu      sync.Mutex
+	in      *buf.Block // mu: read and not yet taken
+	err     error      // mu: what ended the input
+	retired bool       // mu
+	room    chan struct{}
+
+	writing bool // Conn.mu: the writer runs
+}
+
+// stdBlock is how much the reader reads ahead, in bytes.
+const stdBlock = 16 << 10
+
+func newStdLink(nc net.Conn, c *Conn) *stdLink {
+	return &stdLink{nc: nc, c: c, room: make(chan struct{}, 1)}
+}
+
+// pump reads until the end of the input. It waits for each Block to be taken:
+// not reading is the backpressure.
+func (s *stdLink) pump() {
+	for {
+		b := buf.Take(s.c.id, stdBlock)
+		n, err := s.nc.Read(b.Tail())
+		b.Advance(n)
+		if n == 0 && err == nil {
+			b.Release()
+			continue
+		}
+		if !s.deliver(b, err) {
+			return
+		}
+		bits := stRead
+		if err != nil {
+			bits |= stHup
+			if !errors.Is(err, io.EOF) {
+				bits |= stDead
+			}
+		}
+		s.c.signal(bits)
+		if err != nil {
+			s.c.tellHangup()
+			return
+		}
+		<-s.room
+	}
+}
+
+// deliver moves b to where read finds it.
+func (s *stdLink) deliver(b *buf.Block, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retired {
+		b.Release()
+		return false
+	}
+	if b.Len() > 0 {
+		s.in = b
+	} else {
+		b.Release()
+	}
+	s.err = err
+	return true
+}
+
+func (s *stdLink) read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in == nil {
+		if s.err != nil {
+			return 0, s.err
+		}
+		return 0, syscall.EAGAIN
+	}
+	n := copy(p, s.in.Data())
+	s.in.Consume(n)
+	if s.in.Len() == 0 {
+		s.in.Release()
+		s.in = nil
+		s.makeRoom()
+	}
+	return n, nil
+}
+
+func (s *stdLink) makeRoom() {
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
+}
+
+// kick starts the writer if it does not run. Conn.mu is held.
+func (s *stdLink) kick() {
+	c := s.c
+	if s.writing || c.out.Len() == 0 {
+		return
+	}
+	s.writing = true
+	c.blocked, c.wdrained = true, true
+	c.state.Or(stFull)
+	c.lastOut.Store(c.lp.Now())
+	if c.writeFor.Load() != 0 {
+		c.rearm()
+	}
+	go s.write()
+}
+
+// write writes the queue until it is empty. The Blocks it writes are its own
+// until they are written, whatever happens to the connection.
+func (s *stdLink) write() {
+	c := s.c
+	for {
+		var batch buf.Queue
+		c.mu.Lock()
+		if c.phase == closed || c.out.Len() == 0 {
+			s.writing = false
+			if c.phase != closed {
+				c.clear(stFull)
+				c.emptied()
+			}
+			c.mu.Unlock()
+			return
+		}
+		c.out.MoveTo(&batch)
+		c.mu.Unlock()
+		if err := s.writeBatch(&batch); err != nil {
+			batch.Release()
+			c.mu.Lock()
+			s.writing = false
+			if c.phase != closed {
+				c.writeFailed(err)
+			}
+			c.mu.Unlock()
+			return
+		}
+	}
+}
+
+func (s *stdLink) writeBatch(batch *buf.Queue) error {
+	c := s.c
+	for batch.Len() > 0 {
+		var arr [1][]byte
+		pieces, err := batch.Peek(c.id, arr[:0], 1)
+		if err != nil {
+			c.mu.Lock()
+			c.violated(err)
+			c.mu.Unlock()
+			return err
+		}
+		n, err := s.nc.Write(pieces[0])
+		batch.Consume(n)
+		c.mu.Lock()
+		if c.phase != closed {
+			c.outSize.Add(int32(-n))
+			c.sent(n)
+			c.wakeWriters()
+		}
+		c.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stdLink) shutdownWrite() error {
+	if w, ok := s.nc.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
+// retire closes the net.Conn, which may wait (a TLS one for its alert), so a
+// goroutine does it; net.Conn itself sees to the calls in flight.
+func (s *stdLink) retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retired {
+		return
+	}
+	s.retired = true
+	if s.in != nil {
+		s.in.Release()
+		s.in = nil
+	}
+	s.err = errClosed
+	s.makeRoom()
+	go func() { _ = s.nc.Close() }()
+}
+
+func (s *stdLink) tlsState() *tls.ConnectionState {
+	if t, ok := s.nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		state := t.ConnectionState()
+		return &state
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+//go:build linux && !strand_std
+
+package strand
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/d74363f0/strand/internal/loop"
+	"github.com/d74363f0/strand/internal/poll"
+	"github.com/d74363f0/strand/internal/sock"
+)
+
+// acceptBatch is how many connections one turn of a listener accepts.
+const acceptBatch = 64
+
+// fdListener accepts on an event loop from a duplicate of the listener's
+// descriptor.
+type fdListener struct {
+	l       *Listener
+	lp      *shard
+	fd      sock.FD
+	token   uint64
+	pause   time.Duration
+	pausing bool
+	ready   bool // in the ready list
+}
+
+// startFD moves accepting to a loop if the listener is the kernel's.
+func (l *Listener) startFD() (bool, error) {
+	sc, ok := l.ln.(syscall.Conn)
+	if !ok {
+		return false, nil
+	}
+	switch l.ln.(type) {
+	case *net.TCPListener, *net.UnixListener:
+	default:
+		return false, nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	fd, err := sock.Dup(raw)
+	if err != nil {
+		return false, err
+	}
+	f := &l.fdl
+	f.l, f.lp = l, l.e.pick()
+	f.fd.Init(nil, fd)
+	if _, ok := l.ln.(*net.TCPListener); ok {
+		l.inherit()
+	}
+	f.lp.Post(f.attach)
+	go l.watchClosed(raw)
+	return true, nil
+}
+
+// inherit sets on the listening socket the options that accepted ones take
+// over from it, which saves system calls for every connection.
+func (l *Listener) inherit() {
+	_ = l.fdl.fd.NoDelay(true)
+	if s := int(l.e.opts.KeepAlive / time.Second); s > 0 {
+		_ = l.fdl.fd.KeepAlive(s, s)
+	}
+}
+
+// watchClosed ends accepting when the user closes the net.Listener: our
+// duplicate would go on. It ends with the listener.
+func (l *Listener) watchClosed(raw syscall.RawConn) {
+	_ = raw.Read(func(uintptr) bool { return false })
+	l.stopFD()
+}
+
+func (l *Listener) stopFD() {
+	f := &l.fdl
+	if f.lp != nil && f.fd.Retire() {
+		f.lp.Drop(f)
+	}
+}
+
+func (f *fdListener) attach() {
+	f.token = f.lp.Link(f)
+	err := sock.ErrRetired
+	if e := f.fd.Number(func(fd int) { err = f.lp.Watch(fd, f.token) }); e != nil {
+		err = e
+	}
+	if err != nil && f.fd.Retire() {
+		f.l.end(err)
+		f.lp.Drop(f)
+	}
+}
+
+// Event implements loop.Source.
+func (f *fdListener) Event(poll.Ready) bool {
+	if f.pausing {
+		return true
+	}
+	return f.acceptSome()
+}
+
+// Run implements loop.Source.
+func (f *fdListener) Run() bool {
+	f.ready = false
+	return f.acceptSome()
+}
+
+// Expire implements loop.Source: the pause after a failure is over.
+func (f *fdListener) Expire(uint32) bool {
+	f.pausing = false
+	return f.acceptSome()
+}
+
+// Replaced implements loop.Source; no user code runs in a listener.
+func (f *fdListener) Replaced() {}
+
+// Unlink implements loop.Source.
+func (f *fdListener) Unlink() bool {
+	if f.token != 0 {
+		_ = f.lp.Unwatch(f.fd.Owned())
+		f.lp.Unlink(f.token)
+	}
+	f.lp.AtEnd(func() {
+		f.fd.Release()
+		f.l.end(net.ErrClosed)
+	})
+	return true
+}
+
+func (f *fdListener) acceptSome() bool {
+	for range acceptBatch {
+		fd, peer, err := f.fd.Accept()
+		if err == nil {
+			f.pause = 0
+			f.l.opened(fd, peer)
+			continue
+		}
+		switch err {
+		case syscall.EAGAIN, sock.ErrRetired:
+			return true
+		}
+		if !perConn(err) {
+			f.rest(err)
+			return true
+		}
+	}
+	if !f.ready {
+		f.ready = true
+		f.lp.Again(f)
+	}
+	return true
+}
+
+// rest pauses accepting after an error that concerns the process or the
+// system, EMFILE for one.
+func (f *fdListener) rest(err error) {
+	f.pause = f.l.backOff(f.pause, err)
+	f.pausing = true
+	f.lp.Arm(f.token, f.lp.Tick(f.pause))
+}
+
+// perConn reports whether an error of accept(2) concerns only the connection
+// that would have been returned (hazard 133).
+func perConn(err error) bool {
+	switch err {
+	case syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM, syscall.ENETDOWN, syscall.ENOPROTOOPT,
+		syscall.EHOSTDOWN, syscall.ENONET, syscall.EHOSTUNREACH, syscall.EOPNOTSUPP, syscall.ENETUNREACH, syscall.ECONNRESET:
+		return true
+	}
+	return false
+}
+
+// opened takes an accepted descriptor to its loop.
+func (l *Listener) opened(fd int, peer sock.Addr) {
+	lp := l.e.pick()
+	lp.accepted.Add(1)
+	if err := l.e.enter(lp); err != nil {
+		var f sock.FD
+		f.Init(nil, fd)
+		f.Retire()
+		f.Release()
+		return
+	}
+	c := newConn(lp, &acceptor{l.accept})
+	c.lsn, c.peer = l, peer
+	c.link.fd.Init(nil, fd)
+	if lp == l.fdl.lp {
+		c.attach()
+		return
+	}
+	lp.Post(c.attach)
+}
+
+var _ loop.Source = (*fdListener)(nil)

@@ -1,0 +1,9 @@
+//go:build !linux || strand_std
+
+package strand
+
+// fdListener is empty where connections have no descriptors of ours.
+type fdListener struct{}
+
+func (l *Listener) startFD() (bool, error) { return false, nil }
+func (l *Listener) stopFD()                {}

@@ -1,0 +1,162 @@
+package strand
+
+import (
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// NetConn turns the connection into a blocking net.Conn and returns it: from
+// now on there are no callbacks but OnClose, and whoever holds the net.Conn
+// reads and writes and closes. What Unread gave back is read first. Timeouts
+// and PauseRead are switched off. Strand only; the net.Conn may be used at
+// once, also in the callback, and for as long as one likes.
+func (c *Conn) NetConn() net.Conn {
+	c.idleFor.Store(0)
+	c.writeFor.Store(0)
+	c.readBy.Store(0)
+	c.timerAt.Store(0)
+	c.clear(stPaused | stTimeouts | stDrained)
+	c.state.Or(stOwned)
+	return &netConn{c: c}
+}
+
+// netConn is the blocking view. Reads are serialised by rmu, as the strand
+// serialised them before.
+type netConn struct {
+	c      *Conn
+	rmu    sync.Mutex
+	rd, wd deadline
+}
+
+func (n *netConn) Read(p []byte) (int, error) {
+	n.rmu.Lock()
+	defer n.rmu.Unlock()
+	c := n.c
+	for {
+		expired := n.rd.wait()
+		if isClosed(expired) {
+			return 0, n.timeout("read")
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		c.budget = readBudget
+		got, err := c.Read(p)
+		if err != ErrWouldBlock {
+			return got, err
+		}
+		if !c.waitRead(expired) {
+			return 0, n.timeout("read")
+		}
+	}
+}
+
+// writePiece is how much Write queues at a time, bytes.
+const writePiece = 64 << 10
+
+func (n *netConn) Write(p []byte) (int, error) {
+	done := 0
+	for {
+		expired := n.wd.wait()
+		if isClosed(expired) {
+			return done, n.timeout("write")
+		}
+		k, err := n.c.Write(p[done:min(len(p), done+writePiece)])
+		done += k
+		if err == nil && done < len(p) {
+			continue
+		}
+		if err != ErrQueueFull {
+			return done, err
+		}
+		err = n.c.waitWrite(expired, func() error { return n.timeout("write") })
+		if err != nil {
+			return done, err
+		}
+	}
+}
+
+func (n *netConn) timeout(op string) error {
+	return &net.OpError{Op: op, Net: n.c.link.network(n.c.peer), Addr: n.c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
+}
+
+func (n *netConn) Close() error         { return n.c.Close() }
+func (n *netConn) CloseWrite() error    { return n.c.CloseWrite() }
+func (n *netConn) LocalAddr() net.Addr  { return n.c.LocalAddr() }
+func (n *netConn) RemoteAddr() net.Addr { return n.c.RemoteAddr() }
+
+func (n *netConn) SetDeadline(t time.Time) error {
+	n.rd.set(t)
+	n.wd.set(t)
+	return n.open()
+}
+
+func (n *netConn) SetReadDeadline(t time.Time) error {
+	n.rd.set(t)
+	return n.open()
+}
+
+func (n *netConn) SetWriteDeadline(t time.Time) error {
+	n.wd.set(t)
+	return n.open()
+}
+
+func (n *netConn) open() error {
+	if !n.c.alive() {
+		return errClosed
+	}
+	return nil
+}
+
+// deadline is a point in time that many can wait for and anyone can move.
+type deadline struct {
+	mu     sync.Mutex
+	timer  *time.Timer
+	cancel chan struct{} // closed when the deadline has passed
+}
+
+// set moves the deadline to t; the zero Time removes it.
+func (d *deadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil && !d.timer.Stop() && d.cancel != nil {
+		<-d.cancel // it is firing: it closes this one, not the next
+	}
+	d.timer = nil
+	if d.cancel == nil || isClosed(d.cancel) {
+		d.cancel = make(chan struct{})
+	}
+	if t.IsZero() {
+		return
+	}
+	left := time.Until(t)
+	if left <= 0 {
+		close(d.cancel)
+		return
+	}
+	cancel := d.cancel
+	d.timer = time.AfterFunc(left, func() { close(cancel) })
+}
+
+// wait returns a channel that is closed when the deadline passes; nil if there
+// never was one.
+func (d *deadline) wait() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cancel == nil {
+		// A reader may wait while another goroutine sets the first deadline.
+		d.cancel = make(chan struct{})
+	}
+	return d.cancel
+}
+
+func isClosed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}

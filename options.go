@@ -1,0 +1,65 @@
+package strand
+
+import (
+	"log/slog"
+	"runtime"
+	"time"
+)
+
+// Options are the parameters of an Engine. The zero Options are useful.
+type Options struct {
+	// Loops is the number of event loops. Default: GOMAXPROCS.
+	Loops int
+
+	// MaxQueued is the most output, in bytes, that waits for one peer that does
+	// not read; a Write beyond it fails with ErrQueueFull. A single write
+	// larger than that is accepted when nothing else waits. Default: 1 MiB.
+	MaxQueued int
+
+	// MaxConns is the most connections the engine holds; a connection accepted
+	// beyond it is closed at once. Default: no limit but the descriptors'.
+	MaxConns int
+
+	// CloseTimeout bounds how long Close waits for the peer to take what is
+	// queued. Default: 5 s.
+	CloseTimeout time.Duration
+
+	// KeepAlive is the idle time and the interval of TCP keep-alive probes on
+	// accepted connections, in whole seconds. Default: 15 s; negative: off.
+	KeepAlive time.Duration
+
+	// Logger receives what nobody else can be told: panics of callbacks, accept
+	// errors (once a period), violations. Default: slog.Default().
+	Logger *slog.Logger
+
+	// OnViolation is called, on any goroutine, when the belt-and-braces check
+	// found memory of one connection about to be sent on another.
+	OnViolation func(Violation)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Loops <= 0 {
+		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	if o.MaxQueued <= 0 {
+		o.MaxQueued = 1 << 20
+	}
+	if o.CloseTimeout <= 0 {
+		o.CloseTimeout = 5 * time.Second
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = 15 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// Violation describes bytes that were about to reach the wrong connection and
+// did not.
+type Violation struct {
+	Conn  uint64 // the connection that was aborted
+	Owner uint64 // 0 if not known
+	Where string // the call sites
+}

@@ -1,0 +1,70 @@
+package strand
+
+import (
+	"time"
+
+	"github.com/d74363f0/strand/internal/buf"
+)
+
+// Stats are an engine's counts since it began. Blocks are the process's.
+type Stats struct {
+	Conns        int64  // open connections
+	Accepted     uint64 // connections accepted
+	Closed       uint64 // connections closed
+	AcceptErrors uint64 // failed accepts
+	BytesIn      uint64
+	BytesOut     uint64
+	BytesDropped uint64 // queued, and never sent because the connection ended
+
+	BlocksInUse    int64 // pooled Blocks that are taken and not released
+	BlocksTaken    int64
+	BlocksReleased int64
+	Blocks         []BlockStats // by size class
+
+	HandOffs   uint64        // known waits: a callback was about to block and gave its loop away first
+	Noticed    uint64        // unknown waits: a callback was found blocking
+	Spawned    uint64        // turns run in a goroutine because a wait was expected
+	Batches    uint64        // turns of the loops
+	MaxBatch   time.Duration // the longest a loop went without yielding since the last Stats
+	Violations uint64        // isolation violations: 0, or there is a bug in strand
+	Uptime     time.Duration
+	Loops      int
+}
+
+// BlockStats are the counts of one size class of Blocks.
+type BlockStats struct {
+	Size            int // bytes; 0 for memory too large to be pooled
+	Taken, Released int64
+}
+
+// Stats returns the engine's counts. It is cheap, and consistent enough for a
+// graph.
+func (e *Engine) Stats() Stats {
+	s := Stats{
+		Conns:        e.conns.Load(),
+		AcceptErrors: e.acceptErrors.Load(),
+		Violations:   e.violations.Load(),
+		Uptime:       time.Since(e.start),
+		Loops:        len(e.shards),
+	}
+	for _, lp := range e.shards {
+		s.Accepted += lp.accepted.Load()
+		s.Closed += lp.closedConns.Load()
+		s.BytesIn += lp.in.Load()
+		s.BytesOut += lp.out.Load()
+		s.BytesDropped += lp.dropped.Load()
+		ls := lp.Loop.Stats()
+		s.HandOffs += ls.HandOffs
+		s.Noticed += ls.Noticed
+		s.Spawned += ls.Spawned
+		s.Batches += ls.Turns
+		s.MaxBatch = max(s.MaxBatch, ls.MaxBatch)
+	}
+	for _, b := range buf.Stats() {
+		s.Blocks = append(s.Blocks, BlockStats(b))
+		s.BlocksTaken += b.Taken
+		s.BlocksReleased += b.Released
+	}
+	s.BlocksInUse = s.BlocksTaken - s.BlocksReleased
+	return s
+}
