@@ -25,7 +25,8 @@ type driver struct {
 	rounds   int
 	warm     time.Duration
 	duration time.Duration
-	maxConns int // caps the connections of the own client; 0 for none
+	settle   time.Duration // what a server gets to collect its garbage
+	maxConns int           // caps the connections of the own client; 0 for none
 	seed     int
 	log      io.Writer
 }
@@ -140,9 +141,9 @@ func newDriver(o *options) (*driver, error) {
 		return nil, err
 	}
 	d := &driver{self: self, dir: dir, rounds: o.rounds, duration: o.length,
-		warm: min(time.Second, o.length/3), seed: o.seed, log: os.Stderr}
+		warm: min(time.Second, o.length/3), settle: time.Second, seed: o.seed, log: os.Stderr}
 	if o.quick {
-		d.rounds, d.duration, d.warm, d.maxConns = 1, 200*time.Millisecond, 0, 200
+		d.rounds, d.duration, d.warm, d.settle, d.maxConns = 1, 200*time.Millisecond, 0, 100*time.Millisecond, 200
 	}
 	bin, err := peer.BuildC(dir)
 	if err != nil {

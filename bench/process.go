@@ -142,11 +142,11 @@ func (s *server) stop() {
 }
 
 // collect makes the server return unused memory and gives it time to.
-func (s *server) collect() error {
+func (s *server) collect(wait time.Duration) error {
 	if err := s.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 		return err
 	}
-	time.Sleep(time.Second)
+	time.Sleep(wait)
 	return s.alive()
 }
 

@@ -136,11 +136,11 @@ func (i *idle) run(ctx context.Context, d *driver, r *row, s *server) (report.Sa
 		return report.Sample{}, err
 	}
 	defer h.release()
-	low, err := h.measure(s, from)
+	low, err := h.measure(s, from, d.settle)
 	if err != nil {
 		return report.Sample{}, err
 	}
-	high, err := h.measure(s, to)
+	high, err := h.measure(s, to, d.settle)
 	if err != nil {
 		return report.Sample{}, err
 	}
@@ -188,20 +188,20 @@ func (h *holder) release() {
 type resident struct{ before, after float64 }
 
 // measure grows to n connections and reads the server's memory.
-func (h *holder) measure(s *server, n int) (resident, error) {
+func (h *holder) measure(s *server, n int, settle time.Duration) (resident, error) {
 	if _, err := fmt.Fprintln(h.in, n); err != nil {
 		return resident{}, fmt.Errorf("%w: %s", err, h.errs.String())
 	}
 	if !h.out.Scan() || h.out.Text() != strconv.Itoa(n) {
 		return resident{}, fmt.Errorf("idle connections: %s", h.errs.String())
 	}
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(settle / 2)
 	var m resident
 	var err error
 	if m.before, err = s.memory("VmRSS"); err != nil {
 		return m, err
 	}
-	if err := s.collect(); err != nil {
+	if err := s.collect(settle); err != nil {
 		return m, err
 	}
 	m.after, err = s.memory("VmRSS")

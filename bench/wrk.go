@@ -192,15 +192,24 @@ func (w *wrk) once(ctx context.Context, d *driver, r *row, s *server, length tim
 	if err := s.alive(); err != nil {
 		return nil, err
 	}
-	_, line, ok := bytes.Cut(out.Bytes(), []byte("BENCH "))
+	res, err := parseWrk(out.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	res.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return res, nil
+}
+
+// parseWrk finds the line of the script in what wrk printed.
+func parseWrk(out []byte) (*wrkResult, error) {
+	_, line, ok := bytes.Cut(out, []byte("BENCH "))
 	if !ok {
-		return nil, fmt.Errorf("wrk said: %s", out.String())
+		return nil, fmt.Errorf("wrk said: %s", out)
 	}
 	var res wrkResult
 	if err := json.Unmarshal(line, &res); err != nil {
 		return nil, fmt.Errorf("wrk said %s: %w", line, err)
 	}
-	res.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return &res, nil
 }
 

@@ -109,7 +109,7 @@ const (
 	cpuX      = 620
 	cpuW      = 90
 	latX      = 752
-	latW      = 238
+	latW      = 222
 )
 
 type card struct {

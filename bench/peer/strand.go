@@ -1,0 +1,61 @@
+package peer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/d74363f0/strand"
+)
+
+var strandPeer = &Peer{
+	Name:   "strand",
+	Module: "github.com/d74363f0/strand",
+	Note:   "net/http Handlers on ServeMux; a strand.Handler for TCP; handlers may block",
+	serve: map[Kind]func(string) error{
+		TCP: serveStrandTCP,
+	},
+}
+
+// strandEcho has no state, so one serves every connection.
+type strandEcho struct{}
+
+func (strandEcho) OnOpen(*strand.Conn)         {}
+func (strandEcho) OnDrained(*strand.Conn)      {}
+func (strandEcho) OnClose(*strand.Conn, error) {}
+
+func (strandEcho) OnReadable(c *strand.Conn) {
+	var buf [4096]byte
+	for {
+		n, err := c.Read(buf[:])
+		if errors.Is(err, strand.ErrWouldBlock) {
+			return
+		}
+		if err != nil {
+			c.Close()
+			return
+		}
+		if _, err := c.Write(buf[:n]); err == nil {
+			continue
+		}
+		if c.WaitWrite(context.Background()) != nil {
+			return
+		}
+		if _, err := c.Write(buf[:n]); err != nil {
+			c.Abort()
+			return
+		}
+	}
+}
+
+func serveStrandTCP(addr string) error {
+	e, err := strand.New(strand.Options{})
+	if err != nil {
+		return err
+	}
+	ln, err := e.Listen("tcp", addr, func(*strand.Conn) strand.Handler { return strandEcho{} })
+	if err != nil {
+		return err
+	}
+	<-ln.Done()
+	return ln.Err()
+}
