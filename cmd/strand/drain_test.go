@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -29,17 +30,16 @@ func TestSignalsDrain(t *testing.T) {
 // second answered, the third told 1001, and the server says so and exits with 0.
 func drains(t *testing.T, sig os.Signal) {
 	p := start(t)
-	idle, idleIn := p.raw()
-	ask(t, p, idle, idleIn, "/plaintext", "Hello, World!")
+	idle := p.watch()
 	busy, busyIn := p.raw()
 	socket, socketIn := p.raw()
 	p.send(socket, strings.ReplaceAll(upgrade, "%s", "/ws"))
 	switched(t, socketIn)
 	p.send(busy, strings.ReplaceAll(get, "%s", "/slow?ms=700"))
-	p.inside(t, 3)
+	idle.inside(t, 3, 2)
 
 	p.signal(sig)
-	if b, err := io.ReadAll(idleIn); err != nil || len(b) > 0 {
+	if b, err := io.ReadAll(idle.in); err != nil || len(b) > 0 {
 		t.Errorf("the idle connection got %q, %v instead of a clean end", b, err)
 	}
 	if got := closeFrame(t, socketIn); got.code != 1001 {
@@ -66,9 +66,10 @@ func drains(t *testing.T, sig os.Signal) {
 
 func TestDrainHasAnEnd(t *testing.T) {
 	p := start(t, "-drain", "200ms")
+	idle := p.watch()
 	busy, _ := p.raw()
 	p.send(busy, strings.ReplaceAll(get, "%s", "/slow?ms=60000"))
-	p.inside(t, 1)
+	idle.inside(t, 2, 1)
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != exitFailed {
 		t.Errorf("exit %d", code)
@@ -78,11 +79,12 @@ func TestDrainHasAnEnd(t *testing.T) {
 
 func TestSecondSignalEndsTheDrain(t *testing.T) {
 	p := start(t, "-drain", "1h")
+	idle := p.watch()
 	busy, _ := p.raw()
 	p.send(busy, strings.ReplaceAll(get, "%s", "/slow?ms=60000"))
-	p.inside(t, 1)
+	idle.inside(t, 2, 1)
 	p.signal(os.Interrupt)
-	p.until(t, "it to drain", func() bool { return strings.Contains(p.stdout.String(), "draining 1 connection") })
+	p.until(t, "it to drain", func() bool { return strings.Contains(p.stdout.String(), "draining 2 connections") })
 	noSignalYet(t, p)
 	p.signal(os.Interrupt)
 	if code := p.wait(); code != exitFailed {
@@ -91,14 +93,31 @@ func TestSecondSignalEndsTheDrain(t *testing.T) {
 	oneLine(t, "stderr", p.stderr.String(), "1 connection still open at the second signal")
 }
 
-// inside waits until the server has n connections beside the one that asks, and as many requests in its hands
-// as were sent.
-func (p *program) inside(t *testing.T, n int64) {
+// A watch is a connection that looks at /stats and lies idle in between.
+type watch struct {
+	p     *program
+	c     net.Conn
+	in    *bufio.Reader
+	looks uint64
+}
+
+func (p *program) watch() *watch {
+	c, in := p.raw()
+	return &watch{p: p, c: c, in: in}
+}
+
+// inside waits until the server has conns connections, the watch's included, and as many requests beside the
+// watch's own in the hands of its handlers, or behind it.
+func (w *watch) inside(t *testing.T, conns int64, requests uint64) {
 	t.Helper()
-	p.until(t, "the server to see the connections", func() bool { return p.look(t).Connections == n+1 })
-	p.until(t, "the asking connection to be gone", func() bool {
-		time.Sleep(20 * time.Millisecond)
-		return true
+	w.p.until(t, "the server to see the connections", func() bool {
+		w.p.send(w.c, strings.ReplaceAll(get, "%s", "/stats"))
+		w.looks++
+		var n snapshot
+		if err := json.Unmarshal([]byte(answer(t, w.in)), &n); err != nil {
+			t.Fatal(err)
+		}
+		return n.Connections == conns && n.Requests == w.looks+requests
 	})
 }
 
@@ -108,14 +127,6 @@ func (p *program) until(t *testing.T, what string, ok func() bool) {
 		if time.Now().After(end) {
 			t.Fatalf("waited 15 s for %s\n%s\n%s", what, p.stdout, p.stderr)
 		}
-	}
-}
-
-func ask(t *testing.T, p *program, c net.Conn, in *bufio.Reader, path, want string) {
-	t.Helper()
-	p.send(c, strings.ReplaceAll(get, "%s", path))
-	if got := answer(t, in); got != want {
-		t.Fatalf("%s: %q", path, got)
 	}
 }
 
@@ -144,13 +155,13 @@ func switched(t *testing.T, in *bufio.Reader) {
 	}
 }
 
-type goodbye struct {
+type farewell struct {
 	code   int
 	reason string
 }
 
 // closeFrame reads one unmasked close frame (RFC 6455 5.5.1).
-func closeFrame(t *testing.T, in *bufio.Reader) goodbye {
+func closeFrame(t *testing.T, in *bufio.Reader) farewell {
 	t.Helper()
 	head := make([]byte, 2)
 	if _, err := io.ReadFull(in, head); err != nil {
@@ -163,7 +174,7 @@ func closeFrame(t *testing.T, in *bufio.Reader) goodbye {
 	if _, err := io.ReadFull(in, body); err != nil {
 		t.Fatal(err)
 	}
-	return goodbye{int(body[0])<<8 | int(body[1]), string(body[2:])}
+	return farewell{int(body[0])<<8 | int(body[1]), string(body[2:])}
 }
 
 func answerClose(t *testing.T, p *program, c net.Conn) {

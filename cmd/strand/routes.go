@@ -19,9 +19,8 @@ func (s *site) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /stats", s.stats)
 	mux.HandleFunc("GET /metrics", s.metrics)
-	mux.HandleFunc("GET /debug/strand", s.debug)
-	mux.HandleFunc("/ws", s.ws)
-	mux.HandleFunc("/chat", s.chat)
+	mux.HandleFunc("/ws", s.ws())
+	mux.HandleFunc("/chat", s.chat())
 	addPage(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.requests.Add(1)

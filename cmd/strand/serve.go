@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -37,13 +37,14 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	s := &site{config: c, files: files, started: time.Now()}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s := &site{config: c, files: files, started: time.Now(), log: log}
 	addr, err := s.start()
 	if err != nil {
 		fmt.Fprintf(stderr, "strand serve: %s\n", listenTrouble(c.addr, err))
 		return exitFailed
 	}
-	fmt.Fprintf(stdout, "strand: serving http://%s (%s, %d file descriptors; Ctrl-C drains)\n", browsable(addr), plural(s.loops(), "loop"), files)
+	fmt.Fprintf(stdout, "strand: serving http://%s (%s, %d file descriptors; Ctrl-C drains)\n", browsable(addr), plural(s.engine.Stats().Loops, "loop"), files)
 	select {
 	case err := <-s.failed:
 		fmt.Fprintf(stderr, "strand serve: stopped listening: %v\n", err)
@@ -133,16 +134,4 @@ func plural(n int, one string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %ss", n, one)
-}
-
-// closeSockets says goodbye to every WebSocket: 1001, the server is going away (RFC 6455 7.4.1).
-func (s *site) closeSockets() {
-	for _, c := range s.sockets.list() {
-		c.Close(goingAway, "the server is shutting down")
-	}
-}
-
-// isClosed tells the end that was asked for from one that was not.
-func isClosed(err error) bool {
-	return err == nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed)
 }

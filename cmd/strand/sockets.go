@@ -3,7 +3,7 @@ package main
 import (
 	"sync"
 
-	websocket "github.com/d74363f0/strand/cmd/strand/internal/devws"
+	"github.com/d74363f0/strand/websocket"
 )
 
 // sockets is a set of open WebSockets.
