@@ -108,7 +108,7 @@ func (l *lane) nextReply() (*got, error) {
 	}
 	switch {
 	case errors.Is(err, errHead):
-		return &got{stray: true, body: append(h.raw, l.x.buffered()...), what: "bytes where a reply was due"}, err
+		return l.resync(append(h.raw, l.x.buffered()...), err)
 	case err != nil && len(h.raw) == 0 && len(l.x.buffered()) == 0:
 		return nil, err
 	case err != nil:
@@ -134,6 +134,17 @@ func (l *lane) nextReply() (*got, error) {
 	}
 	if err != nil && g.flaw == "" {
 		g.cut = true
+	}
+	return g, err
+}
+
+// resync takes bytes that are no reply up to where one may begin, and leaves the rest for the next call.
+func (l *lane) resync(raw []byte, err error) (*got, error) {
+	l.x.r = l.x.w
+	g := &got{stray: true, body: raw, what: "bytes where a reply was due"}
+	if i := bytes.Index(raw[min(1, len(raw)):], []byte("HTTP/1.1 ")); i >= 0 {
+		g.body, err = raw[:i+1], nil
+		l.x.unread(raw[i+1:])
 	}
 	return g, err
 }

@@ -57,41 +57,100 @@ func (j *judge) judge(m Mark, c Coding, want, got []byte) verdict {
 }
 
 func (j *judge) explain(m Mark, c Coding, want, got []byte) []span {
-	var out []span
-	add := func(s span) {
-		if k := len(out) - 1; k >= 0 && s.what == unknownSpan && out[k].what == unknownSpan {
-			out[k].n += s.n
-			return
-		}
-		out = append(out, s)
-	}
-	unknown := 0
-	p, q := 0, 0
-	for p < len(got) {
-		if unknown > maxUnknownSteps {
-			add(span{at: p, n: len(got) - p})
+	e := &explainer{judge: j, mark: m, coding: c, want: want, got: got}
+	for e.p < len(got) {
+		if e.unknown > maxUnknownSteps {
+			e.add(span{at: e.p, n: len(got) - e.p})
 			break
 		}
-		if run := commonPrefix(got[p:], want[min(q, len(want)):]); run > 0 && (run >= 8 || p+run == len(got) || p == 0) {
-			add(span{at: p, n: run, what: ownSpan, from: origin{m, c, q}})
-			p, q = p+run, q+run
-			continue
-		}
-		if off, run := findOwn(c, want, got[p:]); run > 0 {
-			add(span{at: p, n: run, what: ownSpan, from: origin{m, c, off}})
-			p, q = p+run, off+run
-			continue
-		}
-		if o, run := j.findOther(m, got[p:]); run > 0 {
-			add(span{at: p, n: run, what: otherSpan, from: o})
-			p, q = p+run, q+run
-			continue
-		}
-		add(span{at: p, n: 1})
-		unknown++
-		p, q = p+1, q+1
+		e.step()
 	}
-	return out
+	return e.spans
+}
+
+// An explainer walks through received bytes with a cursor in what was wanted.
+type explainer struct {
+	*judge
+	mark      Mark
+	coding    Coding
+	want, got []byte
+	p, q      int // cursors in got and want
+	spans     []span
+	unknown   int       // bytes without an explanation so far
+	cells     []located // whole cells of other messages within got, once they have been looked for
+	scanned   bool
+	recalls   int
+}
+
+// A located is a cell found somewhere.
+type located struct {
+	at int
+	origin
+}
+
+// step explains the bytes at the cursor by the first of: what was due here, another part of the message, another
+// message; or calls one byte unknown.
+func (e *explainer) step() {
+	rest := e.got[e.p:]
+	run := commonPrefix(rest, e.want[min(e.q, len(e.want)):])
+	if run > 0 && (run >= surely(e.coding, e.p) || run == len(rest)) {
+		e.own(e.q, run)
+		return
+	}
+	if off, run := findOwn(e.coding, e.want, rest); run > 0 {
+		e.own(off, run)
+		return
+	}
+	if o, run := e.findOther(); run > 0 {
+		e.add(span{at: e.p, n: run, what: otherSpan, from: o})
+		e.p, e.q = e.p+run, e.q+run
+		return
+	}
+	e.add(span{at: e.p, n: 1})
+	e.unknown++
+	e.p, e.q = e.p+1, e.q+1
+}
+
+func (e *explainer) add(s span) {
+	if k := len(e.spans) - 1; k >= 0 && s.what == unknownSpan && e.spans[k].what == unknownSpan {
+		e.spans[k].n += s.n
+		return
+	}
+	e.spans = append(e.spans, s)
+}
+
+// own adds a span of the message itself. A few bytes before it may have been taken, by accident, for the continuation
+// of the span before: they go to this one if it fits as well and they are missing there.
+func (e *explainer) own(off, run int) {
+	p, q := e.p, off
+	if k := len(e.spans) - 1; k >= 0 && e.spans[k].what == ownSpan {
+		prev := &e.spans[k]
+		for prev.n > 1 && q > 0 && e.p-p < surely(e.coding, 0) && e.got[p-1] == e.want[q-1] && !e.explained(q-1) {
+			p, q = p-1, q-1
+			prev.n--
+		}
+	}
+	e.add(span{at: p, n: e.p - p + run, what: ownSpan, from: origin{e.mark, e.coding, q}})
+	e.p, e.q = e.p+run, off+run
+}
+
+// explained reports whether byte q of the message has been received already.
+func (e *explainer) explained(q int) bool {
+	for _, s := range e.spans {
+		if s.what == ownSpan && q >= s.from.off && q < s.from.off+s.n {
+			return true
+		}
+	}
+	return false
+}
+
+// surely is how many equal bytes are no accident; at the beginning, where nothing speaks against it, fewer will do.
+func surely(c Coding, at int) int {
+	bits := 48
+	if at == 0 {
+		bits = 24
+	}
+	return bits / bitsPerByte[c]
 }
 
 func commonPrefix(a, b []byte) int {
@@ -119,30 +178,33 @@ func findOwn(c Coding, want, got []byte) (off, run int) {
 	return off, commonPrefix(got, want[off:])
 }
 
-// findOther looks for another message's bytes at the beginning of got: by a whole cell that starts within the next
-// cell's length, and failing that by recall.
-func (j *judge) findOther(own Mark, got []byte) (origin, int) {
-	for skip := 0; skip < 128 && skip < len(got); skip++ {
-		o, ok := j.keys.identify(got[skip:])
-		if !ok || skip >= cellSize[o.coding] {
-			continue
-		}
-		if o.mark == own || o.off < skip {
-			break
-		}
-		o.off -= skip
-		if run := j.runOf(o, got); run > skip {
-			return o, run
-		}
-		break
+// findOther looks for another message's bytes at the cursor: by a whole cell that starts within the next cell's
+// length, and failing that by recall.
+func (e *explainer) findOther() (origin, int) {
+	if !e.scanned {
+		e.scan()
 	}
-	if j.recall == nil {
+	rest := e.got[e.p:]
+	for len(e.cells) > 0 && e.cells[0].at < e.p {
+		e.cells = e.cells[1:]
+	}
+	if len(e.cells) > 0 {
+		o := e.cells[0].origin
+		if skip := e.cells[0].at - e.p; skip < cellSize[o.coding] && o.off >= skip {
+			o.off -= skip
+			if run := e.runOf(o, rest); run > skip {
+				return o, run
+			}
+		}
+	}
+	if e.recall == nil || e.recalls >= 64 {
 		return origin{}, 0
 	}
-	frag := got[:min(len(got), 128)]
+	e.recalls++
+	frag := rest[:min(len(rest), 128)]
 	for len(frag) >= 4 {
-		if o, ok := j.recall(frag); ok && o.mark != own {
-			return o, j.runOf(o, got)
+		if o, ok := e.recall(frag); ok && o.mark != e.mark {
+			return o, e.runOf(o, rest)
 		}
 		if len(frag) <= 8 {
 			break
@@ -150,6 +212,22 @@ func (j *judge) findOther(own Mark, got []byte) (origin, int) {
 		frag = frag[:max(8, len(frag)/2)]
 	}
 	return origin{}, 0
+}
+
+// scan finds all whole cells of other messages.
+func (e *explainer) scan() {
+	e.scanned = true
+	for at := e.p; at+16 <= len(e.got); {
+		o, ok := e.keys.identify(e.got[at:])
+		if !ok {
+			at++
+			continue
+		}
+		if o.mark != e.mark {
+			e.cells = append(e.cells, located{at, o})
+		}
+		at += cellSize[o.coding]
+	}
 }
 
 // runOf is how many bytes of got are o's message from o.off on.

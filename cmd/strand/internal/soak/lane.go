@@ -103,15 +103,13 @@ const troublePatience = 400 * time.Millisecond
 // of no use afterwards.
 func (l *lane) trouble(g *got, err error) {
 	t := &talk{due: l.due, before: l.before, polite: l.polite}
+	j := l.w.run.judgeFor(l.mark) // before the wait: it remembers the present
 	if g != nil {
 		t.came = append(t.came, g)
 	}
 	until := time.Now().Add(troublePatience)
 	l.x.nc.SetDeadline(until)
-	for err == nil && len(t.came) < len(t.due)+4 {
-		if len(t.due) <= len(t.came) && len(l.x.buffered()) == 0 {
-			break
-		}
+	for err == nil && len(t.came) < 2*len(t.due)+8 {
 		if g, err = l.next(); g != nil {
 			t.came = append(t.came, g)
 		}
@@ -125,7 +123,6 @@ func (l *lane) trouble(g *got, err error) {
 	default:
 		t.came = append(t.came, &got{stray: true, body: raw, what: "bytes outside any message"})
 	}
-	j := l.w.run.judgeFor(l.mark)
 	for _, o := range j.settle(t) {
 		l.record(&o)
 	}

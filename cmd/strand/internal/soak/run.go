@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -201,28 +202,43 @@ func (w *worker) coding() Coding {
 	return Binary
 }
 
-// judgeFor returns a judge for what the connection m received, with the memory of every worker to recall from.
+// judgeFor returns a judge for what the connection m receives. It recalls what every worker has sent lately, as of now.
 func (r *run) judgeFor(m Mark) *judge {
-	return &judge{keys: r.keys, conn: m, recall: r.recall}
+	mem := &memory{keys: r.keys}
+	for _, w := range r.workers {
+		w.mu.Lock()
+		mem.sent = append(mem.sent, w.sent[:min(w.sentAt, len(w.sent))]...)
+		w.mu.Unlock()
+	}
+	return &judge{keys: r.keys, conn: m, recall: mem.recall}
+}
+
+// A memory holds the messages sent lately by all workers; their bytes are written out again when they are needed.
+type memory struct {
+	keys *keyring
+	sent []sentMark
+	text [][]byte
+}
+
+func (m *memory) load() {
+	m.text = make([][]byte, len(m.sent))
+	budget := 4 << 20
+	for i, s := range m.sent {
+		if s.n <= min(budget, 128<<10) {
+			budget -= s.n
+			m.text[i] = m.keys.appendPayload(nil, s.mark, s.coding, 0, s.n)
+		}
+	}
 }
 
 // recall looks a fragment up in the messages that were sent lately.
-func (r *run) recall(frag []byte) (origin, bool) {
-	var buf []byte
-	budget := 32 << 20
-	for _, w := range r.workers {
-		w.mu.Lock()
-		sent := w.sent
-		w.mu.Unlock()
-		for _, s := range sent {
-			if s.n < len(frag) || s.n > budget || s.n > 256<<10 {
-				continue
-			}
-			budget -= s.n
-			buf = r.keys.appendPayload(buf[:0], s.mark, s.coding, 0, s.n)
-			if i := strings.Index(string(buf), string(frag)); i >= 0 {
-				return origin{mark: s.mark, coding: s.coding, off: i}, true
-			}
+func (m *memory) recall(frag []byte) (origin, bool) {
+	if m.text == nil {
+		m.load()
+	}
+	for i, t := range m.text {
+		if at := bytes.Index(t, frag); at >= 0 {
+			return origin{mark: m.sent[i].mark, coding: m.sent[i].coding, off: at}, true
 		}
 	}
 	return origin{}, false

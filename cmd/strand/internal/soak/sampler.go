@@ -176,7 +176,7 @@ func residentBytes() float64 {
 // remoteStats returns a function that asks the server under test for its /stats; figures that are not there are left
 // out, and a server without any has none.
 func (r *run) remoteStats() func() map[string]float64 {
-	tr := &http.Transport{TLSClientConfig: r.tls.Clone(), DisableCompression: true}
+	tr := &http.Transport{TLSClientConfig: r.tls.Clone(), DisableCompression: true, DisableKeepAlives: true}
 	client := &http.Client{Transport: tr, Timeout: time.Second}
 	scheme := "http://"
 	if r.tls != nil {

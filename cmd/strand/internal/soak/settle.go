@@ -191,11 +191,18 @@ func (j *judge) strange(g *got, due []*expect, used []bool) outcome {
 	if g.status < http.StatusBadRequest {
 		o.verdict = j.judge(e.mark, e.coding, e.want, g.body)
 	}
-	if g.flaw != "" {
+	switch {
+	case g.flaw != "" && o.class != Good:
+		o.notes = append(o.notes, g.flaw) // a consequence of the rest
+	case g.flaw != "":
 		o.note(Damaged, "%s", g.flaw)
 	}
 	if g.ident != e.ident && !(g.cut && g.ident == "") && g.status < http.StatusBadRequest {
-		o.ident(e.mark, "Content-Type", g.ident)
+		name := "Content-Type"
+		if e.ident == "text" || e.ident == "binary" {
+			name = "message type"
+		}
+		o.ident(e.mark, name, g.ident)
 	}
 	if s := g.alien(e); s != "" {
 		o.ident(e.mark, "header", s)
@@ -210,12 +217,17 @@ func (j *judge) strange(g *got, due []*expect, used []bool) outcome {
 func (j *judge) unasked(g *got) outcome {
 	o := outcome{body: g.body, what: g.what, mark: Mark{Worker: j.conn.Worker, Conn: j.conn.Conn}}
 	o.verdict = j.judge(o.mark, Binary, nil, g.body)
-	ours := len(o.spans) > 0
+	ours := false
 	for _, s := range o.spans {
-		ours = ours && s.what == otherSpan && s.from.mark.SameConn(o.mark) && s.from.mark.Kind != kindStain
+		if s.what != otherSpan {
+			continue
+		}
+		if ours = s.from.mark.SameConn(o.mark) && s.from.mark.Kind != kindStain; !ours {
+			break
+		}
 	}
 	if ours {
-		o.class = Duplicated // a message of this connection, once more
+		o.class = Duplicated // a message of this connection, once more, with whatever is around it
 	}
 	if o.class == Good {
 		o.note(Damaged, "a message nobody asked for")

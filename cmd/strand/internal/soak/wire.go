@@ -89,6 +89,13 @@ func (x *wire) fill() error {
 	return err
 }
 
+// unread puts p back before what has been received and not taken.
+func (x *wire) unread(p []byte) {
+	all := append(append(make([]byte, 0, len(p)+len(x.buf)), p...), x.buffered()...)
+	x.r, x.w = 0, len(all)
+	x.buf = all[:cap(all)]
+}
+
 // line returns the next line without its end, which has to be CRLF. The line is valid until the next read.
 func (x *wire) line() ([]byte, error) {
 	from := 0

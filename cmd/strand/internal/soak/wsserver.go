@@ -52,7 +52,12 @@ type echoWS struct {
 	inflate *inflater
 	out     []byte
 	// reply, if not nil, is asked what to send instead of the plain echo: tests make faulty servers with it.
-	reply func(op byte, msg []byte) [][]byte
+	reply func(m echoMessage) []echoMessage
+}
+
+type echoMessage struct {
+	op   byte
+	body []byte
 }
 
 func (e *echoWS) serve() {
@@ -102,16 +107,16 @@ func (e *echoWS) echo(op byte, rsv1 bool, msg []byte) bool {
 	if e.q != nil {
 		e.q.seen(msg)
 	}
-	replies := [][]byte{msg}
+	replies := []echoMessage{{op, msg}}
 	if e.reply != nil {
-		replies = e.reply(op, msg)
+		replies = e.reply(replies[0])
 	}
 	for _, m := range replies {
 		if e.deflate != nil {
-			e.send(true, true, op, e.deflate.message(m, nil))
+			e.send(true, true, m.op, e.deflate.message(m.body, nil))
 			continue
 		}
-		e.send(true, false, op, m)
+		e.send(true, false, m.op, m.body)
 	}
 	return true
 }
