@@ -22,6 +22,7 @@ type fdListener struct {
 	lp      *shard
 	fd      sock.FD
 	token   uint64
+	raw     syscall.RawConn // of the listener whose descriptor was duplicated
 	pause   time.Duration
 	pausing bool
 	ready   bool // in the ready list
@@ -52,8 +53,8 @@ func (l *Listener) startFD() (bool, error) {
 	if _, ok := l.ln.(*net.TCPListener); ok {
 		l.inherit()
 	}
+	f.raw = raw
 	f.lp.Post(f.attach)
-	go l.watchClosed(raw)
 	return true, nil
 }
 
@@ -64,13 +65,6 @@ func (l *Listener) inherit() {
 	if s := int(l.e.opts.KeepAlive / time.Second); s > 0 {
 		_ = l.fdl.fd.KeepAlive(s, s)
 	}
-}
-
-// watchClosed ends accepting when the user closes the net.Listener: our
-// duplicate would go on. It ends with the listener.
-func (l *Listener) watchClosed(raw syscall.RawConn) {
-	_ = raw.Read(func(uintptr) bool { return false })
-	l.stopFD()
 }
 
 func (l *Listener) stopFD() {
@@ -90,6 +84,7 @@ func (f *fdListener) attach() {
 		f.l.end(err)
 		f.lp.Drop(f)
 	}
+	f.lp.Arm(f.token, f.lp.Tick(closedCheck))
 }
 
 // Event implements loop.Source.
@@ -106,8 +101,22 @@ func (f *fdListener) Run() bool {
 	return f.acceptSome()
 }
 
-// Expire implements loop.Source: the pause after a failure is over.
+// closedCheck is how often a listener looks whether its user has closed the
+// net.Listener that it was made from: our duplicate would go on, and package
+// net tells nobody.
+const closedCheck = 50 * time.Millisecond
+
+// Expire implements loop.Source: the pause after a failure is over, or it is
+// time to look whether the user closed the listener.
 func (f *fdListener) Expire(uint32) bool {
+	if f.raw.Control(func(uintptr) {}) != nil {
+		f.l.stopFD()
+		return true
+	}
+	f.lp.Arm(f.token, f.lp.Tick(closedCheck))
+	if !f.pausing {
+		return true
+	}
 	f.pausing = false
 	return f.acceptSome()
 }
