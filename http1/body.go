@@ -1,0 +1,236 @@
+package http1
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/h1"
+)
+
+// body is a request's body as its handler sees it: a handle. hc is cut when the exchange
+// ends; after that every Read fails, from any goroutine and for ever.
+//
+// A Read holds mu while it waits; so what a Write of the same handler must know is atomic.
+type body struct {
+	whole  atomic.Bool  // read to its end
+	broken atomic.Bool  // the input ended, was malformed, or took too long within it
+	expect atomic.Bool  // a 100 is owed before the first read
+	left   atomic.Int64 // bytes not read if the length was declared, else -1; stored under mu
+	ex     *exchange    // nil if there is no body; set before the handler runs
+
+	mu      sync.Mutex
+	hc      *conn       // mu: nil once cut
+	chunked *h1.Chunked // mu: nil if the length was declared
+	got     int64       // mu: bytes read
+	limit   int64       // Server.MaxBodyBytes; never changed
+	err     error       // mu: what every further Read returns
+	began   time.Time   // mu: when a wait first began, for MinBodyRate
+	paced   bool        // mu: MinBodyRate has set a read deadline
+	closed  bool        // mu: by the handler
+}
+
+// Read reads the body: what is buffered, then the socket. It waits for more input without
+// holding the event loop. After Close, and after the handler has returned, it returns
+// http.ErrBodyReadAfterClose.
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.hc == nil || b.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case b.err != nil:
+		return 0, b.err
+	case len(p) == 0:
+		return 0, nil
+	}
+	if b.expect.CompareAndSwap(true, false) {
+		b.ex.res.sendContinue()
+	}
+	n, err := b.read(p)
+	b.got += int64(n)
+	if b.limit > 0 && b.got > b.limit {
+		n -= int(b.got - b.limit)
+		b.got = b.limit
+		err = &http.MaxBytesError{Limit: b.limit}
+		b.ex.res.tooLarge()
+	}
+	b.err = err
+	return n, err
+}
+
+// read returns at least one byte or an error. mu is held.
+func (b *body) read(p []byte) (int, error) {
+	for {
+		n, err := b.readNow(p)
+		if n > 0 || err != strand.ErrWouldBlock {
+			return n, b.ended(err)
+		}
+		if err := b.wait(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// ended turns the error of a read into the body's. mu is held.
+func (b *body) ended(err error) error {
+	switch err {
+	case nil, strand.ErrWouldBlock:
+		return nil
+	case io.EOF:
+		if b.whole.Load() {
+			return io.EOF
+		}
+		err = io.ErrUnexpectedEOF
+	}
+	b.broken.Store(true)
+	return err
+}
+
+// readNow reads what is there. mu is held.
+func (b *body) readNow(p []byte) (int, error) {
+	if b.chunked != nil {
+		return b.readChunks(p)
+	}
+	left := b.left.Load()
+	p = p[:min(int64(len(p)), left)]
+	var n int
+	var err error
+	if in := b.hc.in; in != nil && in.Len() > 0 {
+		n = copy(p, in.Data())
+		in.Consume(n)
+	} else {
+		n, err = b.hc.c.Read(p)
+	}
+	b.left.Store(left - int64(n))
+	if int64(n) == left {
+		b.finished()
+		return n, io.EOF
+	}
+	return n, err
+}
+
+// readChunks is readNow for a chunked body. Data is read from the socket straight into p;
+// the framing between goes through the connection's Block. mu is held.
+func (b *body) readChunks(p []byte) (int, error) {
+	hc := b.hc
+	total := 0
+	for {
+		if hc.in != nil && hc.in.Len() > 0 {
+			n, used, done, err := b.chunked.DecodeInto(p[total:], hc.in.Data())
+			hc.in.Consume(used)
+			total += n
+			if err != nil {
+				return total, err
+			}
+			if done {
+				b.trailers()
+				b.finished()
+				return total, io.EOF
+			}
+			if total == len(p) {
+				return total, nil
+			}
+		}
+		if direct := b.chunked.Direct(); direct > 0 {
+			n, err := hc.c.Read(p[total:min(int64(len(p)), int64(total)+direct)])
+			b.chunked.Advance(int64(n))
+			return total + n, err
+		}
+		if total > 0 {
+			return total, nil // the framing can wait for the next call
+		}
+		if err := hc.fill(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// trailers hands the trailer section to the request. mu is held.
+func (b *body) trailers() {
+	fields := b.chunked.Trailer()
+	if len(fields) == 0 {
+		return
+	}
+	req := &b.ex.req
+	if req.Trailer == nil {
+		req.Trailer = make(http.Header, len(fields))
+	}
+	for _, f := range fields {
+		req.Trailer[f.Name] = append(req.Trailer[f.Name], f.Value)
+	}
+}
+
+// finished notes that the body has been read to its end. mu is held.
+func (b *body) finished() {
+	b.whole.Store(true)
+	if b.ex.gone.Load() {
+		b.ex.ctx.cancel(context.Canceled)
+	}
+}
+
+// wait waits for input. mu is held: who cuts the body ends the exchange's life first.
+func (b *body) wait() error {
+	if rate := b.hc.scope.srv.MinBodyRate; rate > 0 && !b.hc.deadline {
+		if b.began.IsZero() {
+			b.began = time.Now()
+		}
+		b.paced = true
+		b.hc.c.SetReadDeadline(b.began.Add(DefaultBodyGrace + time.Duration(b.got)*time.Second/time.Duration(rate)))
+	}
+	err := b.hc.c.WaitRead(&b.ex.life)
+	switch {
+	case err == nil:
+		return nil
+	case err == errEnded:
+		return http.ErrBodyReadAfterClose
+	case os.IsTimeout(err):
+		b.broken.Store(true)
+	}
+	return err
+}
+
+// Close says that the handler is done with the body. It does not wait for the rest of it.
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+// wholeRead reports whether there is nothing left to read. Any goroutine, without waiting.
+func (b *body) wholeRead() bool { return b.whole.Load() || b.ex == nil }
+
+// cut takes the connection from the body and returns what was not read of it, nil if
+// nothing. Its budget is negative if it is not worth waiting for.
+func (b *body) cut() *drain {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	hc := b.hc
+	b.hc = nil
+	if hc == nil || b.whole.Load() {
+		return nil
+	}
+	if b.paced {
+		hc.c.SetReadDeadline(time.Time{})
+	}
+	d := &drain{left: b.left.Load(), chunked: b.chunked, budget: maxDrain}
+	if b.outlives() {
+		d.budget = -1
+	}
+	return d
+}
+
+// outlives reports whether so much of the body is unread, or so little hope for it, that the
+// connection ends with this response. Any goroutine, without waiting.
+func (b *body) outlives() bool {
+	if b.ex == nil || b.whole.Load() {
+		return false
+	}
+	return b.expect.Load() || b.broken.Load() || b.left.Load() > maxDrain
+}

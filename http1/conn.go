@@ -1,0 +1,534 @@
+package http1
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/buf"
+	"github.com/d74363f0/strand/internal/h1"
+)
+
+// mode is what a connection does with its input. The strand's.
+type mode uint8
+
+const (
+	modeHead     mode = iota // reads heads and serves requests
+	modeDrain                // discards what a handler left of its body
+	modeLinger               // discards everything, until the client has read our last words
+	modeHijacked             // somebody else's
+	modeClosed               // nothing more
+)
+
+// Bounds that are not options.
+const (
+	readBlock   = 4 << 10         // bytes of the first Block for input
+	maxPending  = 64 << 10        // queued output beyond which no further request is begun
+	maxDrain    = 256 << 10       // bytes of an unread body that are discarded to keep the connection
+	drainTime   = 5 * time.Second // how long that may take
+	lingerTime  = 2 * time.Second // how long a client may go on sending behind our last response
+	newConnIdle = 5 * time.Second // Shutdown closes a connection that sent nothing for this long
+)
+
+// conn is one connection of a Server: the strand.Handler that reads heads and serves them.
+// Its fields are the strand's unless said.
+type conn struct {
+	scope *scope
+	c     *strand.Conn
+	in    *buf.Block // input that was read and not consumed; nil if none
+	part  *partial   // a head that is not complete; nil if none
+	drain *drain     // modeDrain
+	extra *connExtra // what few connections need
+
+	remote string // RemoteAddr of its requests, once there was one
+
+	cur     atomic.Pointer[exchange] // the request being served; any goroutine reads it
+	state   atomic.Uint32            // http.ConnState; any goroutine reads it
+	writeBy int64                    // when what is queued must have been sent, in Unix nanoseconds; 0: no limit
+	opened  uint32                   // when, in seconds of the wall clock
+	turns   int32                    // requests served in this turn
+
+	mode     mode
+	deadline bool // a read deadline is set
+	waiting  bool // no request is begun until the output has drained
+}
+
+// partial is a head that is still arriving. Its bytes are in conn.in.
+type partial struct{ scan h1.Scanner }
+
+// connExtra is what is made when somebody asks for it.
+type connExtra struct {
+	view *connView       // for ConnState and ConnContext
+	ctx  context.Context // from ConnContext; nil: the scope's
+	tls  *tls.ConnectionState
+}
+
+// OnOpen admits the connection and starts its clocks.
+func (hc *conn) OnOpen(c *strand.Conn) {
+	s := hc.scope.srv
+	hc.opened = uint32(time.Now().Unix())
+	if s.inShutdown.Load() || !s.admit(hc) {
+		hc.mode = modeClosed
+		_ = c.Close()
+		return
+	}
+	hc.setState(http.StateNew)
+	if f := s.ConnContext; f != nil {
+		ctx := f(hc.scope.ctx, hc.view())
+		if ctx == nil {
+			panic("http1: ConnContext returned a nil context")
+		}
+		hc.extra.ctx = ctx
+	}
+	c.SetMaxQueued(orDefault(s.MaxQueued, DefaultMaxQueued))
+	if d := s.idleTimeout(); d > 0 {
+		c.SetIdleTimeout(d)
+	}
+	if d := s.writeProgressTimeout(); d > 0 {
+		c.SetWriteTimeout(d)
+	}
+	if d := s.readHeaderTimeout(); d > 0 {
+		hc.setDeadline(time.Now().Add(d))
+	}
+}
+
+func (hc *conn) setDeadline(t time.Time) {
+	hc.deadline = true
+	hc.c.SetReadDeadline(t)
+}
+
+func (hc *conn) clearDeadline() {
+	if hc.deadline {
+		hc.deadline = false
+		hc.c.SetReadDeadline(time.Time{})
+	}
+}
+
+// OnReadable reads and serves as many requests as there are, up to a limit.
+func (hc *conn) OnReadable(c *strand.Conn) {
+	switch hc.mode {
+	case modeLinger:
+		hc.discard()
+	case modeHead, modeDrain:
+		hc.turns = 0
+		hc.run()
+	}
+	hc.settle()
+}
+
+// OnDrained goes on with requests that waited for the client to read.
+func (hc *conn) OnDrained(*strand.Conn) {
+	if !hc.waiting {
+		return
+	}
+	hc.waiting = false
+	hc.c.ResumeRead()
+	hc.resume(hc.c)
+}
+
+// resume is OnReadable for input that is in hc.in already.
+func (hc *conn) resume(*strand.Conn) {
+	if hc.mode == modeHead || hc.mode == modeDrain {
+		hc.turns = 0
+		hc.run()
+	}
+	hc.settle()
+}
+
+// OnClose ends what still hangs on the connection.
+func (hc *conn) OnClose(_ *strand.Conn, _ error) {
+	hc.cancelRequest()
+	hc.release()
+	if hc.mode == modeHijacked {
+		return
+	}
+	hc.mode = modeClosed
+	hc.scope.srv.leave(hc)
+	hc.setState(http.StateClosed)
+}
+
+// OnHangup tells the running handler that its client has gone. It is called beside the
+// strand.
+func (hc *conn) OnHangup(*strand.Conn) {
+	if ex := hc.cur.Load(); ex != nil {
+		ex.hangup()
+	}
+}
+
+// OnTimeout closes a connection that is idle or slow, with 408 if it is slow with a head.
+func (hc *conn) OnTimeout(c *strand.Conn, t strand.Timeout) (keep bool) {
+	switch t {
+	case strand.TimeoutWrite:
+		hc.cancelRequest()
+		return false
+	case strand.TimeoutTimer:
+		hc.timer()
+		return true
+	case strand.TimeoutRead:
+		if hc.mode == modeHead && hc.part != nil && hc.part.scan.Started() {
+			hc.reject(&h1.Error{Status: http.StatusRequestTimeout, Reason: "the request head took too long"})
+			return true
+		}
+	}
+	hc.close()
+	return true
+}
+
+// timer ends a lingering close, and a connection whose client has not taken its response by
+// the server's WriteTimeout.
+func (hc *conn) timer() {
+	switch {
+	case hc.mode == modeLinger && hc.c.Buffered() > 0:
+		hc.close() // what is queued still has the engine's CloseTimeout
+	case hc.mode == modeLinger:
+		_ = hc.c.Abort()
+	case hc.writeBy != 0 && hc.c.Buffered() > 0 && time.Now().UnixNano() >= hc.writeBy:
+		_ = hc.c.Abort()
+	}
+}
+
+// cancelRequest cancels the running request's context. Any goroutine.
+func (hc *conn) cancelRequest() {
+	if ex := hc.cur.Load(); ex != nil {
+		ex.ctx.cancel(context.Canceled)
+	}
+}
+
+// run serves requests until more input, or room for output, is needed.
+func (hc *conn) run() {
+	for {
+		if hc.mode == modeDrain && !hc.drainBody() {
+			return
+		}
+		if hc.mode != modeHead || hc.outputWaits() {
+			return
+		}
+		if hc.turns >= int32(orDefault(hc.scope.srv.MaxPipelined, DefaultMaxPipelined)) {
+			if hc.in != nil && hc.in.Len() > 0 {
+				_ = hc.c.Post(hc.resume) // on an error the connection is closed
+			}
+			return
+		}
+		head, err := hc.readHead()
+		if err != nil {
+			hc.readFailed(err)
+			return
+		}
+		hc.turns++
+		if !hc.serve(head) {
+			return
+		}
+	}
+}
+
+// outputWaits reports whether the client must read what it asked for before it is given
+// more (hazard 65).
+func (hc *conn) outputWaits() bool {
+	if hc.c.Buffered() <= maxPending {
+		return false
+	}
+	if hc.c.Flush() != nil || hc.c.Buffered() <= maxPending {
+		return false
+	}
+	hc.waiting = true
+	hc.c.PauseRead()
+	if hc.c.Buffered() == 0 { // it drained before we said that we wait
+		hc.waiting = false
+		hc.c.ResumeRead()
+		return false
+	}
+	return true
+}
+
+// readHead returns the next complete head as one string. strand.ErrWouldBlock means that it
+// has not arrived; an *h1.Error that it never will.
+func (hc *conn) readHead() (string, error) {
+	var local h1.Scanner
+	scan := &local
+	if hc.part != nil {
+		scan = &hc.part.scan
+	}
+	for {
+		if hc.in != nil && hc.in.Len() > 0 {
+			n, err := scan.Scan(hc.in.Data(), &hc.scope.lim)
+			if err != nil {
+				return "", err
+			}
+			if n > 0 {
+				head := string(hc.in.Data()[scan.Start():n])
+				hc.in.Consume(n)
+				hc.part = nil
+				hc.clearDeadline()
+				return head, nil
+			}
+		}
+		if err := hc.fill(); err != nil {
+			if hc.in != nil && hc.in.Len() > 0 && hc.part == nil {
+				hc.beginPartial(local)
+			}
+			return "", err
+		}
+	}
+}
+
+// beginPartial keeps the state of a head that has begun to arrive and gives it a deadline
+// that no further byte moves (hazard 60).
+func (hc *conn) beginPartial(scan h1.Scanner) {
+	hc.part = &partial{scan}
+	hc.setState(http.StateActive)
+	if d := hc.scope.srv.readHeaderTimeout(); d > 0 && !hc.deadline {
+		hc.setDeadline(time.Now().Add(d))
+	}
+}
+
+// fill reads more input behind what hc.in holds.
+func (hc *conn) fill() error {
+	if hc.in == nil {
+		hc.in = buf.Take(hc.c.ID(), readBlock)
+	}
+	if len(hc.in.Tail()) == 0 {
+		hc.grow()
+	}
+	n, err := hc.c.Read(hc.in.Tail())
+	hc.in.Advance(n)
+	return err
+}
+
+// grow makes room behind the bytes of hc.in.
+func (hc *conn) grow() {
+	if hc.in.Len() < hc.in.Cap()/2 {
+		hc.in.Compact()
+		return
+	}
+	hc.moveTo(2 * hc.in.Cap())
+}
+
+func (hc *conn) moveTo(size int) {
+	next := buf.Take(hc.c.ID(), size)
+	next.Append(hc.in.Data())
+	hc.in.Release()
+	hc.in = next
+}
+
+// settle gives back what an idle connection does not need.
+func (hc *conn) settle() {
+	if hc.in == nil || hc.mode == modeHijacked {
+		return
+	}
+	n := hc.in.Len()
+	if n == 0 {
+		hc.release()
+		return
+	}
+	if hc.in.Cap() > 1024 && n <= hc.in.Cap()/4 {
+		hc.moveTo(n)
+	}
+}
+
+func (hc *conn) release() {
+	if hc.in != nil {
+		hc.in.Release()
+		hc.in = nil
+	}
+}
+
+// readFailed handles what ended the reading of a head.
+func (hc *conn) readFailed(err error) {
+	if err == strand.ErrWouldBlock {
+		return
+	}
+	if bad, ok := err.(*h1.Error); ok {
+		hc.setState(http.StateActive)
+		hc.reject(bad)
+		return
+	}
+	hc.close() // the end of the input, between requests or within a head
+}
+
+// close closes the connection once everything written has been sent.
+func (hc *conn) close() {
+	if hc.mode != modeHijacked {
+		hc.mode = modeClosed
+		_ = hc.c.Close() // an error says that it is closed
+	}
+}
+
+// closeIfIdle closes the connection if it is between requests. Any goroutine.
+func (hc *conn) closeIfIdle() {
+	switch http.ConnState(hc.state.Load()) {
+	case http.StateIdle:
+	case http.StateNew:
+		if time.Now().Unix()-int64(hc.opened) < int64(newConnIdle/time.Second) {
+			return
+		}
+	default:
+		return
+	}
+	_ = hc.c.Post(func(*strand.Conn) { // on an error it is closed
+		if hc.mode == modeHead && hc.part == nil && hc.cur.Load() == nil && (hc.in == nil || hc.in.Len() == 0) {
+			hc.close()
+		}
+	})
+}
+
+// setState records the connection's state and tells ConnState.
+func (hc *conn) setState(st http.ConnState) {
+	if http.ConnState(hc.state.Load()) == st && st != http.StateNew {
+		return
+	}
+	hc.state.Store(uint32(st))
+	if f := hc.scope.srv.ConnState; f != nil {
+		f(hc.view(), st)
+	}
+}
+
+// linger ends a connection whose client may still be sending: we say that we are done and
+// discard what comes, so that no reset destroys the response (hazard 84).
+func (hc *conn) linger() {
+	hc.release()
+	hc.part, hc.drain = nil, nil
+	hc.clearDeadline()
+	hc.mode = modeLinger
+	_ = hc.c.Flush() // errors show in the reads that follow
+	if hc.c.CloseWrite() != nil {
+		hc.close()
+		return
+	}
+	hc.c.SetTimer(lingerTime)
+	hc.discard()
+}
+
+// discard reads and forgets until the client has closed, too.
+func (hc *conn) discard() {
+	b := buf.Take(hc.c.ID(), readBlock)
+	defer b.Release()
+	for {
+		_, err := hc.c.Read(b.Tail())
+		if err == strand.ErrWouldBlock {
+			return
+		}
+		if err != nil {
+			hc.close()
+			return
+		}
+	}
+}
+
+// baseContext returns what a request's context descends from.
+func (hc *conn) baseContext() context.Context {
+	if hc.extra != nil && hc.extra.ctx != nil {
+		return hc.extra.ctx
+	}
+	return hc.scope.ctx
+}
+
+// tlsState returns the state of the TLS session, nil without one.
+func (hc *conn) tlsState() *tls.ConnectionState {
+	if hc.extra != nil && hc.extra.tls != nil {
+		return hc.extra.tls
+	}
+	state := hc.c.TLS()
+	if state != nil {
+		if hc.extra == nil {
+			hc.extra = &connExtra{}
+		}
+		hc.extra.tls = state
+	}
+	return state
+}
+
+func (hc *conn) remoteAddr() string {
+	if hc.remote == "" {
+		if addr := hc.c.RemoteAddr(); addr != nil {
+			hc.remote = addr.String()
+		}
+	}
+	return hc.remote
+}
+
+// view returns the net.Conn that stands for the connection in hooks.
+func (hc *conn) view() *connView {
+	if hc.extra == nil {
+		hc.extra = &connExtra{}
+	}
+	if hc.extra.view == nil {
+		hc.extra.view = &connView{hc.c}
+	}
+	return hc.extra.view
+}
+
+// connView is the net.Conn of ConnState and ConnContext: it names a connection and can close
+// it. The bytes are the server's.
+type connView struct{ c *strand.Conn }
+
+var errNotYours = errors.New("http1: the server reads and writes this connection; Hijack it first")
+
+func (v *connView) Read([]byte) (int, error)         { return 0, errNotYours }
+func (v *connView) Write([]byte) (int, error)        { return 0, errNotYours }
+func (v *connView) Close() error                     { return v.c.Close() }
+func (v *connView) LocalAddr() net.Addr              { return v.c.LocalAddr() }
+func (v *connView) RemoteAddr() net.Addr             { return v.c.RemoteAddr() }
+func (v *connView) SetDeadline(time.Time) error      { return errNotYours }
+func (v *connView) SetReadDeadline(time.Time) error  { return errNotYours }
+func (v *connView) SetWriteDeadline(time.Time) error { return errNotYours }
+
+// drain is what is left of a request's body after its handler returned.
+type drain struct {
+	left    int64       // bytes, if the length was declared
+	chunked *h1.Chunked // else
+	budget  int         // bytes that may still be discarded
+}
+
+// drainBody discards the rest of a body and reports whether it is all gone.
+func (hc *conn) drainBody() bool {
+	d := hc.drain
+	for {
+		if hc.in != nil && hc.in.Len() > 0 {
+			done, err := d.take(hc.in)
+			if err != nil || d.budget < 0 {
+				hc.linger() // never parse what is left as a request (hazard 49)
+				return false
+			}
+			if done {
+				hc.drain = nil
+				hc.clearDeadline()
+				hc.mode = modeHead
+				hc.setState(http.StateIdle)
+				return true
+			}
+		}
+		err := hc.fill()
+		if err == strand.ErrWouldBlock {
+			return false
+		}
+		if err != nil {
+			hc.close()
+			return false
+		}
+	}
+}
+
+// take discards what it can of the bytes in b.
+func (d *drain) take(b *buf.Block) (done bool, err error) {
+	if d.chunked == nil {
+		n := int(min(int64(b.Len()), d.left))
+		b.Consume(n)
+		d.left -= int64(n)
+		d.budget -= n
+		return d.left == 0, nil
+	}
+	for b.Len() > 0 {
+		n, _, done, err := d.chunked.Decode(b.Data(), b.Len())
+		b.Consume(n)
+		d.budget -= n
+		if done || err != nil {
+			return done, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,127 @@
+package http1
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/d74363f0/strand"
+)
+
+// testServer is a Server on a loopback port, closed with the test.
+type testServer struct {
+	*Server
+	addr string
+	url  string
+	log  *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// serve starts a server for the test; change, if not nil, sets its fields before.
+func serve(t testing.TB, h http.HandlerFunc, change func(*Server)) *testServer {
+	t.Helper()
+	e, err := strand.New(strand.Options{Loops: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts := &testServer{log: &lockedBuffer{}, addr: l.Addr().String(), url: "http://" + l.Addr().String()}
+	ts.Server = &Server{Handler: h, Engine: e, ErrorLog: log.New(ts.log, "", 0)}
+	if change != nil {
+		change(ts.Server)
+	}
+	done := make(chan error, 1)
+	go func() { done <- ts.Serve(struct{ net.Listener }{l}) }()
+	t.Cleanup(func() {
+		if err := ts.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if err := <-done; err != http.ErrServerClosed {
+			t.Errorf("Serve: %v", err)
+		}
+		if err := e.Close(); err != nil {
+			t.Errorf("Engine.Close: %v", err)
+		}
+	})
+	return ts
+}
+
+// dial connects to the server with a deadline for everything.
+func (ts *testServer) dial(t testing.TB) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", ts.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// exchangeRaw sends raw bytes, says that it sends no more, and returns everything that came.
+func (ts *testServer) exchangeRaw(t testing.TB, raw string) string {
+	t.Helper()
+	c := ts.dial(t)
+	go func() { // the server may answer, and stop reading, before it has all
+		_, _ = io.WriteString(c, raw)
+		_ = c.(*net.TCPConn).CloseWrite()
+	}()
+	b, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatalf("%.100q: after %q: %v", raw, b, err)
+	}
+	return string(b)
+}
+
+// statuses lists the statuses of the responses in raw, 1xx included, and whether the last
+// one said that it closes.
+func statuses(t testing.TB, raw string, methods ...string) string {
+	t.Helper()
+	br := bufio.NewReader(strings.NewReader(raw))
+	var out []string
+	for i := 0; ; i++ {
+		if _, err := br.Peek(1); err == io.EOF {
+			return strings.Join(out, " ")
+		}
+		req := &http.Request{Method: "GET"}
+		if i < len(methods) {
+			req.Method = methods[i]
+		}
+		res, err := http.ReadResponse(br, req)
+		if err != nil {
+			t.Fatalf("response %d of %q: %v", i, raw, err)
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			t.Fatalf("body %d of %q: %v", i, raw, err)
+		}
+		out = append(out, fmt.Sprint(res.StatusCode))
+	}
+}

@@ -1,0 +1,643 @@
+package http1
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/buf"
+	"github.com/d74363f0/strand/internal/h1"
+)
+
+// Sizes of response writing, in bytes.
+const (
+	gatherMax  = 2 << 10  // a response this small gets its Content-Length; net/http has the same
+	writePiece = 64 << 10 // what is queued at a time
+	sniffMax   = 512      // what http.DetectContentType looks at
+)
+
+// ending is what a response leaves behind.
+type ending uint8
+
+const (
+	endKeep     ending = iota // the connection can go on
+	endClose                  // it closes after this response
+	endHijacked               // it is somebody else's
+)
+
+// response is a handler's http.ResponseWriter: a handle. hc is cut when the exchange ends;
+// after that nothing is written, from any goroutine and for ever. It also is an
+// http.Flusher, http.Hijacker, http.CloseNotifier, io.ReaderFrom and io.StringWriter, and
+// has what http.ResponseController looks for.
+type response struct {
+	ex *exchange // never changed
+
+	mu       sync.Mutex
+	hc       *conn       // mu: nil once cut or hijacked
+	header   http.Header // mu: the handler's; made when asked for
+	out      *buf.Block  // mu: the head without its last lines, then gathered body
+	headLen  int         // mu: bytes of head in out
+	length   int64       // mu: declared, or -1
+	written  int64       // mu: bytes of body accepted from the handler
+	deadline time.Time   // mu: for writes
+	trailers []string    // mu: announced
+	connHdr  string      // mu: the handler's Connection header
+	werr     error       // mu: what ended the writing
+
+	status   int  // mu: 0 until WriteHeader
+	minor    int8 // of the request
+	isHead   bool // the method is HEAD
+	done     bool // mu: the handler has returned
+	sent     bool // mu: the head has been sent
+	chunking bool // mu
+	hijacked bool // mu
+	close    bool // mu: the connection ends after this response
+	keep10   bool // the client is HTTP/1.0 and wants to keep the connection
+	readDL   bool // mu: the handler has set a read deadline
+
+	has headHas // mu: what the handler's header has
+}
+
+// headHas says which fields the handler has set, as found when its header was written.
+type headHas uint8
+
+const (
+	hasType headHas = 1 << iota
+	hasEncoding
+	hasTE
+	hasIdentity
+	hasDate
+	hasConnection
+	hasTrailers
+	hasLength
+)
+
+func (w *response) open(hc *conn, ex *exchange, r *h1.Request) {
+	w.ex, w.hc = ex, hc
+	w.length = -1
+	w.minor = int8(r.Minor)
+	w.isHead = r.Method == "HEAD"
+	w.keep10 = r.Minor == 0 && r.KeepAlive
+	w.close = r.Close
+	if d := hc.scope.srv.WriteTimeout; d > 0 {
+		w.deadline = time.Now().Add(d)
+	}
+}
+
+// Header returns the map that WriteHeader will send. After the handler has returned it is a
+// map that nobody reads.
+func (w *response) Header() http.Header {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
+
+// WriteHeader fixes the status and the header, as net/http. A 1xx other than 101 is sent at
+// once and may be followed by more.
+func (w *response) WriteHeader(code int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.hijacked:
+		w.complain("http: response.WriteHeader on hijacked connection from %s (%s:%d)")
+		return
+	case w.hc == nil:
+		return
+	case w.status != 0:
+		w.complain("http: superfluous response.WriteHeader call from %s (%s:%d)")
+		return
+	}
+	w.writeHeader(code)
+}
+
+// complain logs which code of the user misused the response. mu is held.
+func (w *response) complain(format string) {
+	srv := w.ex.ctx.hc.scope.srv
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "github.com/d74363f0/strand/http1.(*response)") && !strings.HasPrefix(f.Function, "net/http.") || !more {
+			srv.logf(format, f.Function, path.Base(f.File), f.Line)
+			return
+		}
+	}
+}
+
+// Write sends part of the body. It takes what net/http's takes, returns http.ErrBodyNotAllowed,
+// http.ErrContentLength and http.ErrHijacked as that does, and waits, without holding the
+// event loop, while the client does not read. p is the caller's again when it returns.
+func (w *response) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.begin(len(p)); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	return w.body(p)
+}
+
+// WriteString is Write for a string.
+func (w *response) WriteString(s string) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.begin(len(s)); err != nil || s == "" {
+		return 0, err
+	}
+	if w.gathers(len(s)) {
+		return w.gatherString(s), nil
+	}
+	// The pieces are copies: a slice over a string would let somebody change it.
+	n := 0
+	for n < len(s) {
+		k, err := w.body([]byte(s[n:min(len(s), n+writePiece)]))
+		n += k
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// begin is what every write of n bytes begins with. mu is held.
+func (w *response) begin(n int) error {
+	switch {
+	case w.hijacked:
+		if n > 0 {
+			w.complain("http: response.Write on hijacked connection from %s (%s:%d)")
+		}
+		return http.ErrHijacked
+	case w.hc == nil:
+		return ErrResponseDone
+	}
+	if w.status == 0 {
+		w.writeHeader(http.StatusOK)
+	}
+	if n == 0 {
+		return nil
+	}
+	if !bodyAllowed(w.status) {
+		return http.ErrBodyNotAllowed
+	}
+	w.written += int64(n)
+	if w.length >= 0 && w.written > w.length {
+		return http.ErrContentLength
+	}
+	return w.werr
+}
+
+// gathers reports whether n more bytes are kept for now. mu is held.
+func (w *response) gathers(n int) bool {
+	if w.out != nil {
+		n += w.out.Len() - w.headLen
+	}
+	return n <= gatherMax
+}
+
+func (w *response) gatherString(s string) int {
+	w.room(len(s))
+	tail := w.out.Tail()
+	n := copy(tail, s)
+	w.out.Advance(n)
+	return n
+}
+
+// room makes place for n bytes behind what is gathered. mu is held.
+func (w *response) room(n int) {
+	if w.out == nil {
+		w.out = buf.Take(w.hc.c.ID(), max(n, gatherMax))
+		return
+	}
+	if len(w.out.Tail()) >= n {
+		return
+	}
+	next := buf.Take(w.hc.c.ID(), w.out.Len()+max(n, gatherMax))
+	next.Append(w.out.Data())
+	w.out.Release()
+	w.out = next
+}
+
+// body takes bytes of the body: gathers them, or sends what was gathered and them. mu is held.
+func (w *response) body(p []byte) (int, error) {
+	if w.gathers(len(p)) {
+		w.room(len(p))
+		return w.out.Append(p), nil
+	}
+	n := 0
+	for {
+		piece := p[n:min(len(p), n+writePiece)]
+		if err := w.send(piece, false); err != nil {
+			return n, err
+		}
+		if n += len(piece); n == len(p) {
+			return n, nil
+		}
+	}
+}
+
+// send sends the head if it is still here, what was gathered, and p; with last, also what
+// ends the response. mu is held.
+func (w *response) send(p []byte, last bool) error {
+	if w.werr != nil {
+		return w.werr
+	}
+	var tailArray [320]byte
+	tail := tailArray[:0]
+	var head, gathered []byte
+	if w.out != nil {
+		head, gathered = w.out.Data()[:w.headLen], w.out.Data()[w.headLen:]
+	}
+	if !w.sent {
+		w.sent = true
+		tail = w.headTail(tail, gathered, p)
+	}
+	if w.isHead {
+		gathered, p = nil, nil
+	}
+	var trailer []byte
+	end := ""
+	if n := len(gathered) + len(p); w.chunking && n > 0 {
+		tail = h1.AppendChunkSize(tail, n)
+		end = "\r\n"
+	}
+	if last && w.chunking {
+		end += "0\r\n"
+		trailer = w.appendTrailers(nil)
+		if len(trailer) == 0 {
+			end += "\r\n"
+		}
+	}
+	err := w.writev(head, tail, gathered, p, end, trailer)
+	if w.out != nil {
+		w.out.Release()
+		w.out, w.headLen = nil, 0
+	}
+	return err
+}
+
+// writev queues the pieces as one unit, after waiting for room. mu is held.
+func (w *response) writev(head, tail, gathered, p []byte, end string, trailer []byte) error {
+	var endArray [8]byte
+	endBytes := endArray[:copy(endArray[:], end)]
+	c := w.hc.c
+	for {
+		var err error
+		if err = w.expired(); err != nil {
+			return w.failed(err)
+		}
+		_, err = c.Writev(head, tail, gathered, p, endBytes, trailer)
+		if err == nil {
+			return nil
+		}
+		if err != strand.ErrQueueFull {
+			return w.failed(err)
+		}
+		if err = w.waitWrite(c); err != nil {
+			return w.failed(err)
+		}
+	}
+}
+
+func (w *response) expired() error {
+	if !w.deadline.IsZero() && !time.Now().Before(w.deadline) {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// waitWrite waits until the client has read. mu is held: who cuts the response ends the
+// exchange's life first.
+func (w *response) waitWrite(c *strand.Conn) error {
+	var ctx context.Context = &w.ex.life
+	if w.done {
+		ctx = context.Background() // the last write; the write timeout bounds it
+	}
+	if !w.deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, w.deadline)
+		defer cancel()
+	}
+	err := c.WaitWrite(ctx)
+	switch {
+	case errors.Is(err, errEnded):
+		return ErrResponseDone
+	case errors.Is(err, context.DeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	}
+	return err
+}
+
+// failed records that nothing more can be written. mu is held.
+func (w *response) failed(err error) error {
+	w.werr = err
+	w.close = true
+	return err
+}
+
+// Flush sends what has been written so far.
+func (w *response) Flush() { _ = w.FlushError() }
+
+// FlushError is Flush with the error that keeps the response from being sent.
+func (w *response) FlushError() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.hijacked:
+		return http.ErrHijacked
+	case w.hc == nil:
+		return ErrResponseDone
+	}
+	if w.status == 0 {
+		w.writeHeader(http.StatusOK)
+	}
+	if w.out != nil {
+		if err := w.send(nil, false); err != nil {
+			return err
+		}
+	}
+	return w.hc.c.Flush()
+}
+
+// sendContinue sends the 100 that the client waits for, unless the response has begun.
+func (w *response) sendContinue() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hc == nil || w.status != 0 {
+		return
+	}
+	_, _ = w.hc.c.WriteString("HTTP/1.1 100 Continue\r\n\r\n") // an error shows in the read that follows
+	_ = w.hc.c.Flush()
+}
+
+// tooLarge has the connection end after this response.
+func (w *response) tooLarge() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.close = true
+}
+
+// end completes the response once the handler has returned, and cuts the handle.
+func (w *response) end(hc *conn) ending {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hijacked {
+		return endHijacked
+	}
+	w.done = true
+	if w.status == 0 {
+		code := http.StatusOK
+		if w.ex.body.broken.Load() {
+			code = http.StatusBadRequest // the handler has not seen a whole request (hazard 27)
+		}
+		w.writeHeader(code)
+	}
+	if w.out != nil || w.chunking {
+		_ = w.send(nil, true) // recorded in werr
+	}
+	w.cut()
+	hc.deadline = hc.deadline || w.readDL
+	hc.writeBy = 0
+	if !w.deadline.IsZero() && hc.c.Buffered() > 0 && hc.c.Flush() == nil && hc.c.Buffered() > 0 {
+		hc.writeBy = w.deadline.UnixNano()
+		hc.c.SetTimer(max(time.Until(w.deadline), time.Millisecond))
+	}
+	short := w.length >= 0 && w.written != w.length && !w.isHead && bodyAllowed(w.status)
+	if w.close || short || w.werr != nil || w.status == http.StatusSwitchingProtocols {
+		return endClose
+	}
+	return endKeep
+}
+
+// abandon cuts the handle of a handler that did not return, and reports whether it had
+// hijacked the connection. What it had only begun to gather is not sent.
+func (w *response) abandon() (hijacked bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut()
+	return w.hijacked
+}
+
+// cut takes the connection, and the handler's header map, from the handle. mu is held.
+func (w *response) cut() {
+	w.hc = nil
+	w.header = nil
+	if w.out != nil {
+		w.out.Release()
+		w.out = nil
+	}
+}
+
+// CloseNotify returns a channel that receives a value when the client has gone. It is
+// deprecated in favour of Request.Context.
+func (w *response) CloseNotify() <-chan bool {
+	ch := make(chan bool, 1)
+	w.ex.ctx.AfterFunc(func() { ch <- true })
+	return ch
+}
+
+// SetReadDeadline bounds the reads of the request's body.
+func (w *response) SetReadDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hc == nil {
+		return ErrResponseDone
+	}
+	w.readDL = true
+	w.hc.c.SetReadDeadline(t)
+	return nil
+}
+
+// SetWriteDeadline bounds the writes of the response.
+func (w *response) SetWriteDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hc == nil {
+		return ErrResponseDone
+	}
+	w.deadline = t
+	return nil
+}
+
+// EnableFullDuplex has nothing to do: reading the body after the response has begun always
+// works.
+func (w *response) EnableFullDuplex() error { return nil }
+
+// ReadFrom writes what src has, from the file's pages to the socket if src is a file, or an
+// io.LimitedReader of one, and the response's length was declared.
+func (w *response) ReadFrom(src io.Reader) (int64, error) {
+	n, err := w.sniffFrom(src)
+	if err != nil {
+		if err == io.EOF {
+			err = nil
+		}
+		return n, err
+	}
+	if f, size, ok := fileOf(src); ok {
+		k, err, ok := w.sendFile(f, size)
+		if ok {
+			if lr, ok := src.(*io.LimitedReader); ok {
+				lr.N -= k
+			}
+			return n + k, err
+		}
+	}
+	k, err := io.CopyBuffer(struct{ io.Writer }{w}, src, make([]byte, 32<<10))
+	return n + k, err
+}
+
+// sniffFrom copies what is needed to detect the content type, so that a source that fails
+// at once can still become an error response. io.EOF means that this was all.
+func (w *response) sniffFrom(src io.Reader) (int64, error) {
+	w.mu.Lock()
+	sent := w.sent
+	w.mu.Unlock()
+	if sent {
+		return 0, nil
+	}
+	var p [sniffMax]byte
+	sniff := make([]byte, len(p)) // src may keep it
+	n, err := io.ReadFull(src, sniff)
+	k, werr := w.Write(sniff[:n])
+	switch {
+	case werr != nil:
+		return int64(k), werr
+	case err == io.ErrUnexpectedEOF || err == io.EOF:
+		return int64(k), io.EOF
+	}
+	return int64(k), err
+}
+
+// fileOf returns the regular file that src reads, and how many bytes of it.
+func fileOf(src io.Reader) (f *os.File, size int64, ok bool) {
+	limit := int64(1<<63 - 1)
+	if lr, isLimited := src.(*io.LimitedReader); isLimited {
+		src, limit = lr.R, lr.N
+	}
+	if f, ok = src.(*os.File); !ok {
+		return nil, 0, false
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, 0, false
+	}
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil || at >= info.Size() {
+		return nil, 0, false
+	}
+	return f, min(limit, info.Size()-at), true
+}
+
+// sendFile sends size bytes of a file if the response has a declared length and room for
+// them; ok is false if not.
+func (w *response) sendFile(f *os.File, size int64) (n int64, err error, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hc == nil || w.hijacked || w.status == 0 || w.isHead || w.length < 0 || w.written+size > w.length ||
+		!bodyAllowed(w.status) || w.werr != nil || !w.deadline.IsZero() {
+		return 0, nil, false
+	}
+	if w.out != nil {
+		if err := w.send(nil, false); err != nil {
+			return 0, err, true
+		}
+	}
+	n, err = w.hc.c.SendFile(&w.ex.life, f, size)
+	w.written += n
+	if err != nil {
+		err = w.failed(err)
+	}
+	return n, err, true
+}
+
+// Hijack gives the connection to the caller, as net/http: a blocking net.Conn and a bufio
+// pair whose reader holds what had been read already.
+func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rest, err := w.takeConn(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Unread(rest)
+	nc := c.NetConn()
+	br := bufio.NewReader(nc)
+	if len(rest) > 0 {
+		br = bufio.NewReaderSize(nc, max(len(rest), 4<<10))
+		if _, err := br.Peek(len(rest)); err != nil {
+			return nil, nil, err
+		}
+	}
+	return nc, bufio.NewReadWriter(br, bufio.NewWriter(nc)), nil
+}
+
+// HijackStrand gives the connection to the caller as a strand.Conn, with what had been read
+// already given back to it. The caller sets a Handler of its own and returns from the
+// handler. It is for protocols that go on without a goroutine.
+func (w *response) HijackStrand() (*strand.Conn, error) {
+	c, rest, err := w.takeConn(true)
+	if err != nil {
+		return nil, err
+	}
+	c.Unread(rest)
+	return c, nil
+}
+
+// takeConn takes the connection away from the server. What was read and not consumed comes
+// with it.
+func (w *response) takeConn(events bool) (*strand.Conn, []byte, error) {
+	w.mu.Lock()
+	switch {
+	case w.hijacked:
+		w.mu.Unlock()
+		return nil, nil, http.ErrHijacked
+	case w.hc == nil:
+		w.mu.Unlock()
+		return nil, nil, ErrResponseDone
+	}
+	hc := w.hc
+	if w.sent {
+		w.close = true
+	} else if w.out != nil {
+		_ = w.send(nil, false) // as net/http: what was written before goes out
+	}
+	w.cut()
+	w.hijacked = true
+	w.mu.Unlock()
+	w.ex.life.end()
+	w.ex.body.cut()
+	return hc.c, hc.giveUp(events), nil
+}
+
+// giveUp makes the connection somebody else's and returns its unread input.
+func (hc *conn) giveUp(events bool) []byte {
+	hc.clearDeadline()
+	hc.c.SetReadDeadline(time.Time{})
+	hc.c.SetIdleTimeout(0)
+	hc.c.SetWriteTimeout(0)
+	hc.c.SetTimer(0)
+	if events {
+		hc.c.SetMaxQueued(strandMaxQueued)
+	}
+	var rest []byte
+	if hc.in != nil {
+		rest = append(rest, hc.in.Data()...)
+	}
+	hc.release()
+	hc.mode = modeHijacked
+	hc.setState(http.StateHijacked)
+	hc.scope.srv.leave(hc)
+	return rest
+}
+
+// strandMaxQueued is what the engine gives a connection unless told otherwise.
+const strandMaxQueued = 1 << 20

@@ -1,0 +1,403 @@
+package http1
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/d74363f0/strand"
+)
+
+// Server serves HTTP/1 on an engine. The zero Server is useful. Fields that net/http.Server
+// also has mean the same; what differs is said. No field may be changed once the server
+// serves.
+type Server struct {
+	// Addr is the address ListenAndServe listens on, ":http" if empty.
+	Addr string
+
+	// Handler answers the requests, http.DefaultServeMux if nil.
+	Handler http.Handler
+
+	// DisableGeneralOptionsHandler passes "OPTIONS *" to Handler instead of answering it.
+	DisableGeneralOptionsHandler bool
+
+	// TLSConfig is used by ServeTLS and ListenAndServeTLS.
+	TLSConfig *tls.Config
+
+	// ReadTimeout is the longest time to read a whole request, body included. Zero or
+	// negative: no limit but ReadHeaderTimeout.
+	ReadTimeout time.Duration
+
+	// ReadHeaderTimeout is the longest time from a connection's beginning, or a request's
+	// first byte, to the end of its head; single bytes do not extend it. Zero: ReadTimeout,
+	// or DefaultReadHeaderTimeout if that is zero, too (net/http has no limit then).
+	// Negative: no limit.
+	ReadHeaderTimeout time.Duration
+
+	// WriteTimeout is the longest time from the end of a request's head to the end of its
+	// response. Zero or negative: no limit but WriteProgressTimeout.
+	WriteTimeout time.Duration
+
+	// IdleTimeout is the longest time a connection may be without a request. Zero:
+	// ReadTimeout, or DefaultIdleTimeout if that is zero, too (net/http has no limit then).
+	// Negative: no limit.
+	IdleTimeout time.Duration
+
+	// WriteProgressTimeout is the longest time a client may take nothing of a response that
+	// waits for it. Zero: DefaultWriteProgressTimeout. Negative: no limit.
+	WriteProgressTimeout time.Duration
+
+	// MinBodyRate is the least rate, in bytes a second and after DefaultBodyGrace, at which
+	// a request body must arrive while the handler waits for it. Zero: no limit.
+	MinBodyRate int
+
+	// MaxHeaderBytes limits the header lines of a request in bytes; http.DefaultMaxHeaderBytes
+	// if zero. Beyond it a request is answered with 431.
+	MaxHeaderBytes int
+
+	// MaxHeaderLines limits the number of header lines of a request; DefaultMaxHeaderLines
+	// if zero. Beyond it a request is answered with 431.
+	MaxHeaderLines int
+
+	// MaxRequestLine limits the request line in bytes; DefaultMaxRequestLine if zero. Beyond
+	// it a request is answered with 414.
+	MaxRequestLine int
+
+	// MaxBodyBytes limits the body of a request in bytes. A longer one is answered with 413
+	// if its length was declared; else reading it fails with *http.MaxBytesError. Zero: no
+	// limit, as in net/http.
+	MaxBodyBytes int64
+
+	// MaxPipelined limits the requests of one connection that are answered in one turn of
+	// the loop before other connections have theirs; DefaultMaxPipelined if zero.
+	MaxPipelined int
+
+	// MaxQueued limits the response bytes that wait for one client, beyond which Write
+	// blocks; DefaultMaxQueued if zero.
+	MaxQueued int
+
+	// MaxConns limits the connections of this server. A connection beyond it is closed.
+	// Zero: no limit.
+	MaxConns int
+
+	// MaxConnsPerIP limits the connections from one IPv4 address or one IPv6 /64. Behind a
+	// proxy all connections come from one address. Zero: no limit.
+	MaxConnsPerIP int
+
+	// TLSNextProto is there for compatibility: this package speaks HTTP/1 only.
+	TLSNextProto map[string]func(*Server, *tls.Conn, http.Handler)
+
+	// ConnState is called when a connection changes its state. The net.Conn identifies the
+	// connection and can be closed, but not read.
+	ConnState func(net.Conn, http.ConnState)
+
+	// ErrorLog takes what goes wrong outside handlers and their panics; the log package's
+	// standard logger if nil.
+	ErrorLog *log.Logger
+
+	// BaseContext returns the context that those of requests descend from.
+	BaseContext func(net.Listener) context.Context
+
+	// ConnContext changes the context of one connection's requests. The net.Conn identifies
+	// the connection and can be closed, but not read.
+	ConnContext func(ctx context.Context, c net.Conn) context.Context
+
+	// Engine runs the connections, strand.Default() if nil.
+	Engine *strand.Engine
+
+	inShutdown        atomic.Bool
+	disableKeepAlives atomic.Bool
+
+	mu         sync.Mutex
+	listeners  map[*strand.Listener]struct{} // mu
+	conns      map[*conn]struct{}            // mu
+	perIP      map[ipKey]int                 // mu
+	onShutdown []func()                      // mu
+	nconns     atomic.Int64
+}
+
+// Defaults of the Server's limits.
+const (
+	DefaultReadHeaderTimeout    = 30 * time.Second
+	DefaultIdleTimeout          = 3 * time.Minute
+	DefaultWriteProgressTimeout = 1 * time.Minute
+	DefaultBodyGrace            = 10 * time.Second
+	DefaultMaxHeaderLines       = 1000
+	DefaultMaxRequestLine       = 16 << 10
+	DefaultMaxPipelined         = 32
+	DefaultMaxQueued            = 256 << 10
+)
+
+// ListenAndServe serves h on the TCP address addr, as net/http.ListenAndServe.
+func ListenAndServe(addr string, h http.Handler) error {
+	return (&Server{Addr: addr, Handler: h}).ListenAndServe()
+}
+
+// Serve serves h on the listener, as net/http.Serve.
+func Serve(l net.Listener, h http.Handler) error {
+	return (&Server{Handler: h}).Serve(l)
+}
+
+// ListenAndServe listens on Addr and serves until Shutdown or Close, after which it returns
+// http.ErrServerClosed.
+func (s *Server) ListenAndServe() error {
+	if s.inShutdown.Load() {
+		return http.ErrServerClosed
+	}
+	addr := s.Addr
+	if addr == "" {
+		addr = ":http"
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(l)
+}
+
+// Serve accepts connections from l and serves them until l fails, or until Shutdown or
+// Close, after which it returns http.ErrServerClosed. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	if s.inShutdown.Load() {
+		_ = l.Close()
+		return http.ErrServerClosed
+	}
+	sc := newScope(s, l)
+	sl, err := s.engine().AdoptListener(l, sc.accept)
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	return s.run(sl)
+}
+
+// ListenAndServeTLS is ListenAndServe with TLS.
+func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
+	if s.inShutdown.Load() {
+		return http.ErrServerClosed
+	}
+	addr := s.Addr
+	if addr == "" {
+		addr = ":https"
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return s.ServeTLS(l, certFile, keyFile)
+}
+
+// ServeTLS is Serve with TLS. The files may be empty if TLSConfig has a certificate.
+func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	config := &tls.Config{}
+	if s.TLSConfig != nil {
+		config = s.TLSConfig.Clone()
+	}
+	config.NextProtos = http1Only(config.NextProtos)
+	if len(config.Certificates) == 0 && config.GetCertificate == nil && config.GetConfigForClient == nil || certFile != "" || keyFile != "" {
+		cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			_ = l.Close()
+			return err
+		}
+		config.Certificates = append([]tls.Certificate{cert}, config.Certificates...)
+	}
+	return s.Serve(tls.NewListener(l, config))
+}
+
+// http1Only returns the protocols to offer: never h2, which this package does not speak.
+func http1Only(protos []string) []string {
+	out := make([]string, 0, len(protos)+1)
+	seen := false
+	for _, p := range protos {
+		if p != "h2" {
+			out = append(out, p)
+		}
+		seen = seen || p == "http/1.1"
+	}
+	if !seen {
+		out = append(out, "http/1.1")
+	}
+	return out
+}
+
+func (s *Server) engine() *strand.Engine {
+	if s.Engine != nil {
+		return s.Engine
+	}
+	return strand.Default()
+}
+
+// run waits for the end of a listener.
+func (s *Server) run(l *strand.Listener) error {
+	defer l.Close()
+	if !s.track(l) {
+		return http.ErrServerClosed
+	}
+	defer s.untrack(l)
+	<-l.Done()
+	if s.inShutdown.Load() {
+		return http.ErrServerClosed
+	}
+	if err := l.Err(); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
+func (s *Server) track(l *strand.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inShutdown.Load() {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = make(map[*strand.Listener]struct{})
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) untrack(l *strand.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+// RegisterOnShutdown has f called, in a goroutine of its own, when Shutdown begins.
+func (s *Server) RegisterOnShutdown(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onShutdown = append(s.onShutdown, f)
+}
+
+// SetKeepAlivesEnabled says whether connections serve more than one request; they do unless
+// told otherwise. Switching it off closes idle connections.
+func (s *Server) SetKeepAlivesEnabled(v bool) {
+	s.disableKeepAlives.Store(!v)
+	if !v {
+		s.closeIdle()
+	}
+}
+
+func (s *Server) keepAlives() bool {
+	return !s.disableKeepAlives.Load() && !s.inShutdown.Load()
+}
+
+// closeListeners closes what accepts and returns the first error of it.
+func (s *Server) closeListeners() error {
+	s.mu.Lock()
+	listeners := make([]*strand.Listener, 0, len(s.listeners))
+	for l := range s.listeners {
+		listeners = append(listeners, l)
+	}
+	s.mu.Unlock()
+	var first error
+	for _, l := range listeners {
+		if err := l.Close(); err != nil && first == nil && !errors.Is(err, net.ErrClosed) {
+			first = err
+		}
+	}
+	return first
+}
+
+// snapshot returns the connections open now.
+func (s *Server) snapshot() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	conns := make([]*conn, 0, len(s.conns))
+	for hc := range s.conns {
+		conns = append(conns, hc)
+	}
+	return conns
+}
+
+// closeIdle asks every connection that is between requests to close.
+func (s *Server) closeIdle() {
+	for _, hc := range s.snapshot() {
+		hc.closeIfIdle()
+	}
+}
+
+// Close closes the listeners and all connections at once, hijacked ones apart. The contexts
+// of running requests are cancelled.
+func (s *Server) Close() error {
+	s.inShutdown.Store(true)
+	err := s.closeListeners()
+	for _, hc := range s.snapshot() {
+		hc.cancelRequest()
+		_ = hc.c.Abort()
+	}
+	return err
+}
+
+// Shutdown closes the listeners, lets running requests finish, closes idle connections, and
+// returns when no connection is left or with ctx's error. It does not touch hijacked
+// connections; RegisterOnShutdown is for them.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.inShutdown.Store(true)
+	err := s.closeListeners()
+	s.mu.Lock()
+	for _, f := range s.onShutdown {
+		go f()
+	}
+	s.mu.Unlock()
+	wait := time.Millisecond
+	for {
+		s.closeIdle()
+		if s.nconns.Load() == 0 {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+		wait = min(2*wait, 100*time.Millisecond)
+	}
+}
+
+func (s *Server) logf(format string, args ...any) {
+	if s.ErrorLog != nil {
+		s.ErrorLog.Printf(format, args...)
+		return
+	}
+	log.Printf(format, args...)
+}
+
+func (s *Server) readHeaderTimeout() time.Duration {
+	return firstSet(s.ReadHeaderTimeout, s.ReadTimeout, DefaultReadHeaderTimeout)
+}
+
+func (s *Server) idleTimeout() time.Duration {
+	return firstSet(s.IdleTimeout, s.ReadTimeout, DefaultIdleTimeout)
+}
+
+func (s *Server) writeProgressTimeout() time.Duration {
+	return firstSet(s.WriteProgressTimeout, DefaultWriteProgressTimeout)
+}
+
+// firstSet returns the first duration that is not zero, or zero if that is negative.
+func firstSet(ds ...time.Duration) time.Duration {
+	for _, d := range ds {
+		if d != 0 {
+			return max(d, 0)
+		}
+	}
+	return 0
+}
+
+func orDefault(v, def int) int {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
