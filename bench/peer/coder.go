@@ -40,7 +40,7 @@ func coderEcho(mode websocket.CompressionMode) http.HandlerFunc {
 }
 
 func coderBroadcast() http.HandlerFunc {
-	h := newHub[[]byte]()
+	h := newChanHub[[]byte]()
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {

@@ -110,7 +110,7 @@ func gobwasDeflate(c net.Conn) {
 }
 
 func serveGobwasBroadcast(addr string) error {
-	h := newHub[[]byte]()
+	h := newChanHub[[]byte]()
 	return acceptLoop(addr, func(c net.Conn) {
 		defer c.Close()
 		if _, err := ws.Upgrade(c); err != nil {

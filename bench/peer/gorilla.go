@@ -46,7 +46,7 @@ func gorillaEcho(deflate bool) http.HandlerFunc {
 
 func gorillaBroadcast() http.HandlerFunc {
 	var u websocket.Upgrader
-	h := newHub[*websocket.PreparedMessage]()
+	h := newChanHub[*websocket.PreparedMessage]()
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := u.Upgrade(w, r, nil)
 		if err != nil {

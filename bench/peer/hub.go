@@ -9,10 +9,10 @@ import (
 // it is cut off.
 const queueLength = 64
 
-// hub is the broadcast that goroutine-per-connection libraries document: a
+// chanHub is the broadcast that goroutine-per-connection libraries document: a
 // bounded channel and a writing goroutine a subscriber, who is disconnected
 // when the channel is full.
-type hub[M any] struct {
+type chanHub[M any] struct {
 	mu   sync.Mutex
 	subs map[*subscriber[M]]struct{}
 }
@@ -23,10 +23,10 @@ type subscriber[M any] struct {
 	gone  atomic.Bool
 }
 
-func newHub[M any]() *hub[M] { return &hub[M]{subs: map[*subscriber[M]]struct{}{}} }
+func newChanHub[M any]() *chanHub[M] { return &chanHub[M]{subs: map[*subscriber[M]]struct{}{}} }
 
 // join subscribes, and starts the goroutine that writes.
-func (h *hub[M]) join(write func(M) error, cut func()) *subscriber[M] {
+func (h *chanHub[M]) join(write func(M) error, cut func()) *subscriber[M] {
 	s := &subscriber[M]{queue: make(chan M, queueLength), cut: cut}
 	h.mu.Lock()
 	h.subs[s] = struct{}{}
@@ -43,13 +43,13 @@ func (h *hub[M]) join(write func(M) error, cut func()) *subscriber[M] {
 }
 
 // leave ends a subscription and its goroutine.
-func (h *hub[M]) leave(s *subscriber[M]) {
+func (h *chanHub[M]) leave(s *subscriber[M]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.dropLocked(s)
 }
 
-func (h *hub[M]) dropLocked(s *subscriber[M]) {
+func (h *chanHub[M]) dropLocked(s *subscriber[M]) {
 	if s.gone.Swap(true) {
 		return
 	}
@@ -58,7 +58,7 @@ func (h *hub[M]) dropLocked(s *subscriber[M]) {
 }
 
 // publish queues m for every subscriber.
-func (h *hub[M]) publish(m M) {
+func (h *chanHub[M]) publish(m M) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.subs {

@@ -12,7 +12,12 @@ var strandPeer = &Peer{
 	Module: "github.com/d74363f0/strand",
 	Note:   "net/http Handlers on ServeMux; a strand.Handler for TCP; handlers may block",
 	serve: map[Kind]func(string) error{
-		TCP: serveStrandTCP,
+		TCP:         serveStrandTCP,
+		HTTP:        serveStrandHTTP,
+		HTTPS:       serveStrandHTTPS,
+		WS:          func(addr string) error { return serveStrandWS(addr, strandWSEcho{}, nil) },
+		WSDeflate:   serveStrandDeflate,
+		WSBroadcast: serveStrandBroadcast,
 	},
 }
 
