@@ -1,6 +1,7 @@
 // Command strand is what a person runs: a server to look at and try, and the programs that prove it.
 //
 //	strand serve     start a server with a page that shows the engine live
+//	strand soak      send a server marked bytes and check that each comes back to its owner
 //	strand version   say which version this is
 //	strand help      say this
 package main
@@ -9,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/d74363f0/strand/cmd/strand/internal/soak"
 )
 
 // Exit codes: what was asked for could not be done, and what was asked for could not be understood.
@@ -26,6 +29,7 @@ type command struct {
 
 var commands = []command{
 	{"serve", "start a server with a page that shows the engine live", serve},
+	{"soak", "send a server marked bytes and check that each comes back to its owner", soak.Command},
 	{"version", "say which version this is", printVersion},
 }
 
@@ -60,5 +64,5 @@ func help(w io.Writer) {
 	}
 	fmt.Fprintf(w, "  strand %-9s %s\n", "help", "say this")
 	fmt.Fprintln(w)
-	fmt.Fprintln(w, "Flags of a command: strand serve -h")
+	fmt.Fprintln(w, "Flags of a command: strand serve -h, strand soak -h")
 }
