@@ -30,12 +30,13 @@ func (w *response) writeHeader(code int) {
 	}
 	w.status = code
 	w.has = 0
-	size := 256 + gatherMax/2
-	b := buf.Take(w.hc.c.ID(), size)
-	w.out = b
-	b.Advance(len(h1.AppendStatusLine(b.Tail()[:0], int(w.minor), code, statusText(code))))
+	w.out = buf.Take(w.hc.c.ID(), 256+headGap+gatherMax/4)
+	w.out.Advance(len(h1.AppendStatusLine(w.out.Tail()[:0], int(w.minor), code, statusText(code))))
 	w.headerLines(false)
 	w.headLen = w.out.Len()
+	w.room(headGap)
+	w.out.Advance(headGap) // whatever these bytes are, nobody sees them: see send
+	w.bodyAt = w.out.Len()
 }
 
 // informational sends a 1xx response at once. mu is held.

@@ -21,6 +21,7 @@ import (
 
 // Sizes of response writing, in bytes.
 const (
+	headGap    = 256      // for what headTail adds
 	gatherMax  = 2 << 10  // a response this small gets its Content-Length; net/http has the same
 	writePiece = 64 << 10 // what is queued at a time
 	sniffMax   = 512      // what http.DetectContentType looks at
@@ -45,8 +46,9 @@ type response struct {
 	mu       sync.Mutex
 	hc       *conn       // mu: nil once cut or hijacked
 	header   http.Header // mu: the handler's; made when asked for
-	out      *buf.Block  // mu: the head without its last lines, then gathered body
+	out      *buf.Block  // mu: the head without its last lines, a gap for them, gathered body
 	headLen  int         // mu: bytes of head in out
+	bodyAt   int         // mu: where the gathered body begins in out
 	length   int64       // mu: declared, or -1
 	written  int64       // mu: bytes of body accepted from the handler
 	deadline time.Time   // mu: for writes
@@ -65,7 +67,8 @@ type response struct {
 	keep10   bool // the client is HTTP/1.0 and wants to keep the connection
 	readDL   bool // mu: the handler has set a read deadline
 
-	has headHas // mu: what the handler's header has
+	small [24]byte // mu: the size line of a chunk
+	has   headHas  // mu: what the handler's header has
 }
 
 // headHas says which fields the handler has set, as found when its header was written.
@@ -198,23 +201,25 @@ func (w *response) begin(n int) error {
 	return w.werr
 }
 
-// gathers reports whether n more bytes are kept for now. mu is held.
-func (w *response) gathers(n int) bool {
-	if w.out != nil {
-		n += w.out.Len() - w.headLen
+// gathered returns the body bytes that are kept for now. mu is held.
+func (w *response) gathered() []byte {
+	if w.out == nil {
+		return nil
 	}
-	return n <= gatherMax
+	return w.out.Data()[w.bodyAt:]
 }
+
+// gathers reports whether n more bytes are kept for now. mu is held.
+func (w *response) gathers(n int) bool { return len(w.gathered())+n <= gatherMax }
 
 func (w *response) gatherString(s string) int {
 	w.room(len(s))
-	tail := w.out.Tail()
-	n := copy(tail, s)
+	n := copy(w.out.Tail(), s)
 	w.out.Advance(n)
 	return n
 }
 
-// room makes place for n bytes behind what is gathered. mu is held.
+// room makes place for n bytes behind what is in w.out. mu is held.
 func (w *response) room(n int) {
 	if w.out == nil {
 		w.out = buf.Take(w.hc.c.ID(), max(n, gatherMax))
@@ -247,57 +252,74 @@ func (w *response) body(p []byte) (int, error) {
 	}
 }
 
-// send sends the head if it is still here, what was gathered, and p; with last, also what
+// What ends a chunk, and a chunked body.
+var (
+	crlf      = []byte("\r\n")
+	crlfLast  = []byte("\r\n0\r\n\r\n")
+	last      = crlfLast[2:]
+	crlfTrail = crlfLast[:5]
+	lastTrail = crlfLast[2:5]
+)
+
+// send sends the head if it is still here, what was gathered, and p; with end, also what
 // ends the response. mu is held.
-func (w *response) send(p []byte, last bool) error {
+func (w *response) send(p []byte, end bool) error {
 	if w.werr != nil {
 		return w.werr
 	}
-	var tailArray [320]byte
-	tail := tailArray[:0]
-	var head, gathered []byte
-	if w.out != nil {
-		head, gathered = w.out.Data()[:w.headLen], w.out.Data()[w.headLen:]
-	}
+	gathered := w.gathered()
+	var head []byte
+	tail := w.small[:0]
 	if !w.sent {
 		w.sent = true
-		tail = w.headTail(tail, gathered, p)
+		// The last lines go into the gap that writeHeader left; should they not fit, append
+		// finds them another place.
+		data := w.out.Data()
+		head = data[:w.headLen]
+		tail = w.headTail(data[w.headLen:w.headLen:w.bodyAt], gathered, p)
 	}
 	if w.isHead {
 		gathered, p = nil, nil
 	}
-	var trailer []byte
-	end := ""
+	var after, trailer []byte
 	if n := len(gathered) + len(p); w.chunking && n > 0 {
 		tail = h1.AppendChunkSize(tail, n)
-		end = "\r\n"
+		after = crlf
 	}
-	if last && w.chunking {
-		end += "0\r\n"
+	if end && w.chunking {
 		trailer = w.appendTrailers(nil)
-		if len(trailer) == 0 {
-			end += "\r\n"
-		}
+		after = chunkedEnd(len(after) > 0, len(trailer) > 0)
 	}
-	err := w.writev(head, tail, gathered, p, end, trailer)
+	err := w.writev(head, tail, gathered, p, after, trailer)
 	if w.out != nil {
 		w.out.Release()
-		w.out, w.headLen = nil, 0
+		w.out, w.headLen, w.bodyAt = nil, 0, 0
 	}
 	return err
 }
 
+// chunkedEnd returns what ends a chunked body, behind a chunk or not, before a trailer section
+// or not.
+func chunkedEnd(chunk, trailer bool) []byte {
+	switch {
+	case chunk && trailer:
+		return crlfTrail
+	case chunk:
+		return crlfLast
+	case trailer:
+		return lastTrail
+	}
+	return last
+}
+
 // writev queues the pieces as one unit, after waiting for room. mu is held.
-func (w *response) writev(head, tail, gathered, p []byte, end string, trailer []byte) error {
-	var endArray [8]byte
-	endBytes := endArray[:copy(endArray[:], end)]
+func (w *response) writev(head, tail, gathered, p, after, trailer []byte) error {
 	c := w.hc.c
 	for {
-		var err error
-		if err = w.expired(); err != nil {
+		if err := w.expired(); err != nil {
 			return w.failed(err)
 		}
-		_, err = c.Writev(head, tail, gathered, p, endBytes, trailer)
+		_, err := c.Writev(head, tail, gathered, p, after, trailer)
 		if err == nil {
 			return nil
 		}
