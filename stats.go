@@ -12,13 +12,13 @@ type Stats struct {
 	Accepted     uint64 // connections accepted
 	Closed       uint64 // connections closed
 	AcceptErrors uint64 // failed accepts
-	BytesIn      uint64
-	BytesOut     uint64
+	BytesIn      uint64 // bytes read from sockets
+	BytesOut     uint64 // bytes the kernel took
 	BytesDropped uint64 // queued, and never sent because the connection ended
 
-	BlocksInUse    int64 // pooled Blocks that are taken and not released
-	BlocksTaken    int64
-	BlocksReleased int64
+	BlocksInUse    int64        // pooled Blocks that are taken and not released
+	BlocksTaken    int64        // Blocks handed out
+	BlocksReleased int64        // Blocks given back
 	Blocks         []BlockStats // by size class
 
 	HandOffs   uint64        // known waits: a callback was about to block and gave its loop away first
@@ -27,8 +27,8 @@ type Stats struct {
 	Batches    uint64        // turns of the loops
 	MaxBatch   time.Duration // the longest a loop went without yielding since the last Stats
 	Violations uint64        // isolation violations: 0, or there is a bug in strand
-	Uptime     time.Duration
-	Loops      int
+	Uptime     time.Duration // since New
+	Loops      int           // event loops
 }
 
 // BlockStats are the counts of one size class of Blocks.
