@@ -11,28 +11,29 @@ import (
 
 // A Result is all that a run found out.
 type Result struct {
-	Verdict  string       `json:"verdict"` // "clean", "findings" or "nothing checked"
-	Reasons  []string     `json:"reasons,omitempty"`
-	Seed     uint64       `json:"seed"`
-	Repeat   string       `json:"repeat"`
-	Server   string       `json:"server"`
-	Conns    int          `json:"conns"`
-	Seconds  float64      `json:"seconds"`
-	Started  time.Time    `json:"started"`
-	Go       string       `json:"go"`
-	Machine  string       `json:"machine"`
-	Total    KindResult   `json:"total"`
-	Kinds    []KindResult `json:"kinds"`
-	Bound95  float64      `json:"foreign_rate_bound_95"` // 3/N; 0 if something foreign was seen
-	Alive    bool         `json:"alive_afterwards"`
-	Before   *Home        `json:"before,omitempty"` // of the own server's process
-	After    *Home        `json:"after,omitempty"`
-	Deflate  [2]uint64    `json:"deflate_agreed_declined"`
-	Refusals []string     `json:"refusals,omitempty"`
-	Notes    []string     `json:"notes,omitempty"`
-	Findings []*Finding   `json:"findings"`
-	Samples  []Sample     `json:"samples"`
-	own      bool
+	Verdict    string       `json:"verdict"` // "clean", "findings" or "nothing checked"
+	Reasons    []string     `json:"reasons,omitempty"`
+	Seed       uint64       `json:"seed"`
+	Repeat     string       `json:"repeat"`
+	Server     string       `json:"server"`
+	Conns      int          `json:"conns"`
+	Seconds    float64      `json:"seconds"`
+	Started    time.Time    `json:"started"`
+	Go         string       `json:"go"`
+	Machine    string       `json:"machine"`
+	Total      KindResult   `json:"total"`
+	Kinds      []KindResult `json:"kinds"`
+	Bound95    float64      `json:"foreign_rate_bound_95"` // 3/N; 0 if something foreign was seen
+	Alive      bool         `json:"alive_afterwards"`
+	Before     *Home        `json:"before,omitempty"` // of the own server's process
+	After      *Home        `json:"after,omitempty"`
+	Violations float64      `json:"isolation_violations"` // as the server counts them
+	Deflate    [2]uint64    `json:"deflate_agreed_declined"`
+	Refusals   []string     `json:"refusals,omitempty"`
+	Notes      []string     `json:"notes,omitempty"`
+	Findings   []*Finding   `json:"findings"`
+	Samples    []Sample     `json:"samples"`
+	own        bool
 }
 
 // A KindResult is one row of the table.
@@ -109,6 +110,7 @@ func (r *run) result(s *sampler) *Result {
 		res.Kinds = append(res.Kinds, k)
 	}
 	res.Total.latency(r.latency.counts())
+	res.Violations, _ = figure(r.stats(), "isolation_violations")
 	for _, e := range sortedKeys(r.book.refusals) {
 		res.Refusals = append(res.Refusals, fmt.Sprintf("%s (%d)", e, r.book.refusals[e]))
 	}
@@ -119,6 +121,9 @@ func (r *run) result(s *sampler) *Result {
 func (r *Result) judge() {
 	if n := r.Total.Findings(); n > 0 {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("%d messages were not as they should have been", n))
+	}
+	if r.Violations > 0 {
+		r.Reasons = append(r.Reasons, fmt.Sprintf("the library counted %.0f isolation violations", r.Violations))
 	}
 	if !r.Alive {
 		r.Reasons = append(r.Reasons, "a fresh client was not served afterwards")

@@ -116,8 +116,8 @@ type worker struct {
 	out      []byte
 
 	mu     sync.Mutex
-	sent   [remembered * 2]sentMark // guarded by mu; the last messages sent, for the naming of short fragments
-	sentAt int                      // guarded by mu
+	sent   [96]sentMark // guarded by mu; the last messages sent, for the naming of short fragments
+	sentAt int          // guarded by mu
 }
 
 type sentMark struct {
@@ -222,7 +222,7 @@ type memory struct {
 
 func (m *memory) load() {
 	m.text = make([][]byte, len(m.sent))
-	budget := 4 << 20
+	budget := 16 << 20
 	for i, s := range m.sent {
 		if s.n <= min(budget, 128<<10) {
 			budget -= s.n

@@ -191,11 +191,11 @@ func (j *judge) strange(g *got, due []*expect, used []bool) outcome {
 	if g.status < http.StatusBadRequest {
 		o.verdict = j.judge(e.mark, e.coding, e.want, g.body)
 	}
-	switch {
-	case g.flaw != "" && o.class != Good:
-		o.notes = append(o.notes, g.flaw) // a consequence of the rest
-	case g.flaw != "":
+	if g.flaw != "" {
 		o.note(Damaged, "%s", g.flaw)
+	}
+	if g.aside != "" && o.class != Good {
+		o.notes = append(o.notes, g.aside)
 	}
 	if g.ident != e.ident && !(g.cut && g.ident == "") && g.status < http.StatusBadRequest {
 		name := "Content-Type"

@@ -62,7 +62,7 @@ func (NetHTTP) Start(handler http.Handler, tc *tls.Config) (string, func(), func
 }
 
 // targets are the servers that can be named with -target, the default first.
-var targets = []Target{NetHTTP{}}
+var targets = []Target{Strand{}, NetHTTP{}}
 
 // DefaultTarget is what a soak without URL runs against.
 func DefaultTarget() Target { return targets[0] }

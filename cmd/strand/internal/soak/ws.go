@@ -192,7 +192,7 @@ func (s *wsLane) whole() *got {
 		}
 	}
 	if s.accOp == opText && g.flaw == "" && !utf8.Valid(g.body) {
-		g.flaw = "a text message that is not UTF-8"
+		g.aside = "a text message that is not UTF-8"
 	}
 	s.acc = nil
 	return g

@@ -8,8 +8,17 @@ import (
 	"strings"
 )
 
-// webSocket is the own server's WebSocket echo: a small one over a hijacked connection, independent of any library.
+// webSocket is the own server's WebSocket echo: the target's if it has one.
 func (q *request) webSocket() {
+	if t, ok := q.c.run.cfg.Target.(webSocketer); ok {
+		t.webSocket(q)
+		return
+	}
+	q.plainWebSocket()
+}
+
+// plainWebSocket is a small echo over a hijacked connection, independent of any library.
+func (q *request) plainWebSocket() {
 	r := q.r
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		http.Error(q.w, "not a WebSocket handshake", http.StatusBadRequest)
