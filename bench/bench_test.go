@@ -177,7 +177,7 @@ func TestScripts(t *testing.T) {
 			continue
 		}
 		s := w.script()
-		if !strings.Contains(s, "done = function") || (w.pipeline > 0) != strings.Contains(s, "request = function") {
+		if !strings.Contains(s, "done = function") || w.closes != strings.Contains(s, `"close"`) {
 			t.Errorf("%s: script\n%s", r.name, s)
 		}
 	}
@@ -186,7 +186,7 @@ func TestScripts(t *testing.T) {
 		return
 	}
 	d := testDriver(t)
-	for _, name := range []string{"http-pipelined-16", "http-close"} {
+	for _, name := range []string{"http-headers-100", "http-close"} {
 		rows, peers, err := choose(&options{rows: name, peers: "net/http"})
 		if err != nil {
 			t.Fatal(err)

@@ -52,28 +52,23 @@ func (w *wrk) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return tls.Client(c, &tls.Config{InsecureSkipVerify: true}), nil
 }
 
-// ask sends as many requests at once as wrk would and reads the answers.
+// ask sends a request as wrk would and reads the answer.
 func (w *wrk) ask(c net.Conn, br *bufio.Reader) error {
-	n := max(1, w.pipeline)
-	var all bytes.Buffer
-	for range n {
-		fmt.Fprintf(&all, "GET %s HTTP/1.1\r\nHost: %s\r\n", w.path, c.RemoteAddr())
-		for j := range w.headers {
-			name, value := headerLine(j)
-			fmt.Fprintf(&all, "%s: %s\r\n", name, value)
-		}
-		if w.closes {
-			all.WriteString("Connection: close\r\n")
-		}
-		all.WriteString("\r\n")
+	var req bytes.Buffer
+	fmt.Fprintf(&req, "GET %s HTTP/1.1\r\nHost: %s\r\n", w.path, c.RemoteAddr())
+	for i := range w.headers {
+		name, value := headerLine(i)
+		fmt.Fprintf(&req, "%s: %s\r\n", name, value)
 	}
-	if _, err := c.Write(all.Bytes()); err != nil {
+	if w.closes {
+		req.WriteString("Connection: close\r\n")
+	}
+	req.WriteString("\r\n")
+	if _, err := c.Write(req.Bytes()); err != nil {
 		return err
 	}
-	for i := range n {
-		if err := w.answer(br); err != nil {
-			return fmt.Errorf("answer %d: %w", i, err)
-		}
+	if err := w.answer(br); err != nil {
+		return err
 	}
 	if !w.closes {
 		return nil

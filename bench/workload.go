@@ -29,22 +29,28 @@ var errVoid = errors.New("void")
 
 // echo is the closed-loop client of package load.
 type echo struct {
-	proto  string
-	path   string // http-get only
-	conns  int
-	active int
-	slow   int
-	size   int
-	byP99  bool // the value is the p99 latency, not the rate
+	proto    string
+	path     string // http-get only
+	body     string // http-get only: the answer, if it is not the document
+	pipeline int    // http-get only: requests sent at once
+	conns    int
+	active   int
+	slow     int
+	size     int
+	byP99    bool // the value is the p99 latency, not the rate
 }
 
 func (e *echo) describe() string {
-	return fmt.Sprintf("own client, closed loop, %d connections, %d bytes", e.conns, e.size)
+	s := fmt.Sprintf("own client, closed loop, %d connections, %d bytes", e.conns, e.size)
+	if e.pipeline > 0 {
+		s += fmt.Sprintf(", pipelined by %d", e.pipeline)
+	}
+	return s
 }
 
 func (e *echo) run(ctx context.Context, d *driver, r *row, s *server) (report.Sample, error) {
 	cfg := load.Config{
-		Addr: s.addr, Proto: e.proto, Path: e.path, Conns: e.conns, Active: e.active, Slow: e.slow, Size: e.size,
+		Addr: s.addr, Proto: e.proto, Path: e.path, Body: e.body, Pipeline: e.pipeline, Conns: e.conns, Active: e.active, Slow: e.slow, Size: e.size,
 		Warm: d.warm, Duration: d.duration, PID: s.pid(), Seed: uint64(d.seed),
 	}
 	if d.maxConns > 0 && cfg.Conns > d.maxConns {

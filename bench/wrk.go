@@ -19,21 +19,17 @@ import (
 
 // wrk is an HTTP load, made by the program of that name.
 type wrk struct {
-	conns    int
-	path     string
-	pipeline int  // requests written at once; 0 for one
-	headers  int  // extra header lines
-	closes   bool // one request a connection
-	secure   bool
-	byCPU    bool // the value is the processor time a request, not the rate
-	beside   *wrk // a load that runs at the same time and is not counted
+	conns   int
+	path    string
+	headers int  // extra header lines
+	closes  bool // one request a connection
+	secure  bool
+	byCPU   bool // the value is the processor time a request, not the rate
+	beside  *wrk // a load that runs at the same time and is not counted
 }
 
 func (w *wrk) describe() string {
 	s := fmt.Sprintf("wrk, %d connections, %s", w.conns, w.path)
-	if w.pipeline > 0 {
-		s += fmt.Sprintf(", pipelined by %d", w.pipeline)
-	}
 	if w.beside != nil {
 		s += fmt.Sprintf(", beside %d connections on %s", w.beside.conns, w.beside.path)
 	}
@@ -57,7 +53,7 @@ func headerLine(i int) (name, value string) {
 	return fmt.Sprintf("X-Header-%03d", i), fmt.Sprintf("value-%03d", i)
 }
 
-// script is the Lua program for w. Only pipelining needs a call a request.
+// script is the Lua program for w. It is not called for each request.
 func (w *wrk) script() string {
 	var b strings.Builder
 	for i := range w.headers {
@@ -66,10 +62,6 @@ func (w *wrk) script() string {
 	}
 	if w.closes {
 		b.WriteString("wrk.headers[\"Connection\"] = \"close\"\n")
-	}
-	if w.pipeline > 0 {
-		fmt.Fprintf(&b, "local all\ninit = function(args)\n  all = string.rep(wrk.format(), %d)\nend\n"+
-			"request = function() return all end\n", w.pipeline)
 	}
 	return b.String() + finished
 }

@@ -19,8 +19,12 @@ type Config struct {
 	Active int `json:"active"`
 	// Slow is how many subscribers of a broadcast never read.
 	Slow int `json:"slow"`
-	// Path is what http-get asks for; the answer is the bytes of Document.
+	// Path is what http-get asks for. Body is the answer, and if it is empty the
+	// answer is Size bytes of Document.
 	Path string `json:"path"`
+	Body string `json:"body"`
+	// Pipeline is how many requests http-get sends at once; 0 for one.
+	Pipeline int `json:"pipeline"`
 	// Size is the payload of a message in bytes, at most MaxMessage, or of http-get
 	// the length of the document.
 	Size int `json:"size"`
@@ -81,9 +85,16 @@ func (c *Config) codec() (codec, error) {
 	case "http-echo":
 		return newHTTPEcho(newTable(c.Seed), c.Size), nil
 	case "http-get":
-		return newHTTPGet(c.Path, Document(c.Size)), nil
+		return newHTTPGet(c.Path, c.document(), c.Pipeline), nil
 	}
 	return nil, fmt.Errorf("load: unknown protocol %q", c.Proto)
+}
+
+func (c *Config) document() []byte {
+	if c.Body != "" {
+		return []byte(c.Body)
+	}
+	return Document(c.Size)
 }
 
 // Document is the bytes that a server answers to http-get with.

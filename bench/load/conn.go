@@ -13,8 +13,9 @@ type conn struct {
 	want  bool   // waits for EPOLLOUT
 	begun int64  // when it was sent, nanoseconds
 
-	frame frame  // websocket only
-	held  []byte // compressed answers that arrive in pieces
+	frame   frame  // framed protocols: where in an answer we are
+	held    []byte // what must be whole to be understood, and arrives in pieces
+	answers int    // pipelined only: how many have come
 }
 
 // codec is how messages look on the wire. Its methods run on the load's thread.

@@ -36,7 +36,7 @@ func (c *client) echo() (Result, error) {
 			return Result{}, err
 		}
 		if over {
-			return c.summary(c.hist.Count()), nil
+			return c.summary(c.hist.Count() * uint64(max(1, c.cfg.Pipeline))), nil
 		}
 	}
 }

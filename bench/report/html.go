@@ -230,6 +230,9 @@ func lineOf(row *Row, p *Result, i int, s scales) line {
 	if s.cpu > 0 {
 		l.CPU = cpuW * m.CPU / s.cpu
 		l.CPULabel = fmt.Sprintf("%.2f", m.CPU)
+		if !l.Ref && p.CPURatio > 0 {
+			l.CPULabel += " · " + Times(p.CPURatio)
+		}
 	}
 	l.P50, l.P99, l.P9 = s.lat(m.P50), s.lat(m.P99), s.lat(m.P999)
 	l.LatencyLabel = fmt.Sprintf("p50 %s, p99 %s, p99.9 %s", Micros(m.P50), Micros(m.P99), Micros(m.P999))

@@ -78,6 +78,9 @@ type Result struct {
 	// Ratio is how many times better the reference is than this peer: the median
 	// over the rounds of the ratio within a round. 0 if there is none.
 	Ratio float64 `json:"ratio"`
+	// CPURatio is the same for processor time an operation, which other work on the
+	// machine disturbs less. 0 if there is none.
+	CPURatio float64 `json:"cpu_ratio"`
 }
 
 // Finish fills in medians, extremes and ratios from the samples.
@@ -96,7 +99,9 @@ func (r *Row) finish() {
 		return
 	}
 	for i := range r.Peers {
-		r.Peers[i].Ratio = ratio(&r.Peers[at], &r.Peers[i], r.Less)
+		ref, p := &r.Peers[at], &r.Peers[i]
+		p.Ratio = ratio(ref, p, r.Less, func(s *Sample) float64 { return s.Value })
+		p.CPURatio = ratio(ref, p, true, func(s *Sample) float64 { return s.CPU })
 	}
 }
 
@@ -144,13 +149,13 @@ func (p *Result) finish() {
 }
 
 // ratio pairs the rounds, so that what disturbed both in one round cancels.
-func ratio(ref, p *Result, less bool) float64 {
+func ratio(ref, p *Result, less bool, of func(*Sample) float64) float64 {
 	if ref.Median.Void != "" || p.Median.Void != "" {
 		return 0
 	}
 	var v []float64
 	for i := range min(len(ref.Samples), len(p.Samples)) {
-		a, b := ref.Samples[i].Value, p.Samples[i].Value
+		a, b := of(&ref.Samples[i]), of(&p.Samples[i])
 		if less {
 			a, b = b, a
 		}

@@ -31,6 +31,9 @@ func TestRatiosPairRoundsAndKnowTheDirection(t *testing.T) {
 	if got := r.Rows[1].Peers[1].Ratio; got != 3 {
 		t.Errorf("ratio %v where less is better, want 3", got)
 	}
+	if got := r.Rows[0].Peers[1].CPURatio; got < 1.99 || got > 2.01 {
+		t.Errorf("ratio %v by processor time, want 2", got)
+	}
 	if p := r.Rows[0].Peers[0]; p.Median.Value != 200 || p.Low != 100 || p.High != 220 {
 		t.Errorf("median %v low %v high %v", p.Median.Value, p.Low, p.High)
 	}

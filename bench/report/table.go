@@ -23,7 +23,7 @@ func tableRow(w io.Writer, row *Row) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	head := []string{"peer", row.Unit, Reference + " is", "low..high"}
 	if row.timed() {
-		head = append(head, "cpu µs/op", "p50", "p99", "p99.9", "server", "load")
+		head = append(head, "cpu µs/op", "by cpu", "p50", "p99", "p99.9", "server", "load")
 	}
 	fmt.Fprintf(t, "%s\tpeak RSS\t\n", strings.Join(head, "\t"))
 	for i := range row.Peers {
@@ -35,7 +35,7 @@ func tableRow(w io.Writer, row *Row) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s..%s\t", p.Peer, Number(p.Median.Value), Times(p.Ratio), Number(p.Low), Number(p.High))
 		if row.timed() {
 			m := &p.Median
-			fmt.Fprintf(t, "%.2f\t%s\t%s\t%s\t%s\t%s\t", m.CPU, Micros(m.P50), Micros(m.P99), Micros(m.P999),
+			fmt.Fprintf(t, "%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t", m.CPU, Times(p.CPURatio), Micros(m.P50), Micros(m.P99), Micros(m.P999),
 				Percent(m.ServerShare), Percent(m.LoadShare))
 		}
 		fmt.Fprintf(t, "%s\t\n", Bytes(p.Median.PeakRSS))
