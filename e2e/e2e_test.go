@@ -29,6 +29,7 @@ func TestPageInChromium(t *testing.T) {
 	step("two browsers chat", func(t *testing.T) { chat(t, p, b.open(url, 390, 844, "dark")) })
 	step("WebSocket from the page", func(t *testing.T) { socket(t, p) })
 	step("nothing from elsewhere", func(t *testing.T) { ownAssets(t, p, url) })
+	step("table of connections", func(t *testing.T) { table(t, b.open(url+"/debug/strand", 1024, 768, "light")) })
 	step("no sideways scrolling", func(t *testing.T) { fits(t, p) })
 	pictures(p, b, url)
 	p.clean()
@@ -153,6 +154,7 @@ func ownAssets(t *testing.T, p *page, url string) {
 	}
 }
 
+// table wants the connections of the pages that are open in the table of /debug/strand.
 func table(t *testing.T, p *page) {
 	var got struct {
 		Title string

@@ -19,6 +19,7 @@ func (s *site) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /stats", s.stats)
 	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /debug/strand", s.debug)
 	mux.HandleFunc("/ws", s.ws())
 	mux.HandleFunc("/chat", s.chat())
 	addPage(mux)

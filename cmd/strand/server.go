@@ -33,7 +33,7 @@ func (s *site) start() (net.Addr, error) {
 	s.server.RegisterOnShutdown(s.closeSockets)
 	s.failed = make(chan error, 1)
 	go func() { // ends when the listener does: with Shutdown, or by itself, which failed tells
-		if err := s.server.Serve(struct{ net.Listener }{l}); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err
 		}
 	}()
@@ -64,6 +64,7 @@ func (s *site) stop(ctx context.Context) int64 {
 
 func (s *site) engineFigures(n *snapshot) {
 	e := s.engine.Stats()
+	n.Engine = e
 	n.Loops = e.Loops
 	n.Connections, n.Accepted = e.Conns, e.Accepted
 	n.BytesIn, n.BytesOut = e.BytesIn, e.BytesOut
