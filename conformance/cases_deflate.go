@@ -85,6 +85,7 @@ func (s *list) compression(offers bool) {
 	s.compressedText()
 	s.bombs()
 	s.manyCompressed()
+	s.foreignContext()
 }
 
 var deflateSizes = []int{0, 1, 16, 125, 1000, 8 << 10, 128 << 10}
@@ -485,4 +486,39 @@ func (s *list) manyCompressed() {
 			}
 		}
 	}
+}
+
+// foreignContext asks whether one connection's text can show in another's stream: the same
+// text goes first over connections that are opened while the peer still has the context
+// of earlier ones at hand. A copy from a context that is not this connection's own does
+// not inflate here.
+func (s *list) foreignContext() {
+	for _, p := range []params{{}, {serverNoTakeover: true, clientNoTakeover: true}, {serverBits: 9, clientBits: 9}, {serverBits: 12, clientBits: 12}, {serverBits: 15, clientBits: 15}} {
+		s.add(Case{
+			ID: "7692-7.2-foreign-context-" + p.id(), Deflate: true, Want: "exact echoes, each from its own context",
+			Says: fmt.Sprintf("one text as the first message of twelve connections under %q, after others have sent it", p),
+			run:  func(e *env) error { return e.foreignContext(p) },
+		})
+	}
+}
+
+func (e *env) foreignContext(p params) error {
+	m := prose(e.rng, 3000, 300)
+	for i := range 12 {
+		l, err := e.open(&p)
+		if err != nil {
+			return err
+		}
+		for range 3 {
+			if err := steps(sendZ(opText, m[i*7:], 0), want(opText, m[i*7:]))(l); err != nil {
+				return fmt.Errorf("connection %d: %w", i+1, err)
+			}
+		}
+		if i%2 == 0 {
+			if err := closes(l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
