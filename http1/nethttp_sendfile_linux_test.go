@@ -1,3 +1,5 @@
+//go:build !strand_std
+
 package http1_test
 
 import (
