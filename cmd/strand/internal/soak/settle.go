@@ -34,6 +34,7 @@ type got struct {
 	what   string   // first line of the reply or a description of the frame
 	flaw   string   // how it breaks the protocol or the convention, if it does
 	stray  bool     // raw bytes where no message was due
+	aside  string   // what follows from a difference, worth saying if there is one
 	cut    bool     // the connection ended before the message did
 }
 
