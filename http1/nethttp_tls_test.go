@@ -1,6 +1,7 @@
 package http1_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -231,5 +232,27 @@ func TestStdTLSListener(t *testing.T) {
 	got := stdDo(t, stdTLSClient(t), stdRequest(t, "GET", "https://"+ln.Addr().String(), nil))
 	if got.body != "true HTTP/1.1" {
 		t.Errorf("%q", got.body)
+	}
+}
+
+func TestStdListenAndServeTLS(t *testing.T) {
+	t.Parallel()
+	cert, _ := stdIdentity()
+	addrs := make(chan string, 1)
+	srv := stdPeerOf(&stdServer{Addr: "127.0.0.1:0", Handler: http.HandlerFunc(stdTLSInfo),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}},
+		BaseContext: func(l net.Listener) context.Context {
+			addrs <- l.Addr().String()
+			return context.Background()
+		}})
+	served := make(chan error, 1)
+	go func() { served <- srv.ListenAndServeTLS("", "") }()
+	got := stdDo(t, stdTLSClient(t), stdRequest(t, "GET", "https://"+stdAwait(t, addrs, "the address"), nil))
+	if got.body != "true HTTP/1.1" {
+		t.Errorf("%q", got.body)
+	}
+	stdShutdown(t, srv)
+	if err := stdAwait(t, served, "ListenAndServeTLS"); !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("ListenAndServeTLS: %v; want ErrServerClosed", err)
 	}
 }
