@@ -169,7 +169,7 @@ func (b *body) trailers() {
 // finished notes that the body has been read to its end. mu is held.
 func (b *body) finished() {
 	b.whole.Store(true)
-	if b.ex.gone.Load() {
+	if b.hc.peerGone() || b.ex.gone.Load() {
 		b.ex.ctx.cancel(context.Canceled)
 	}
 }

@@ -31,6 +31,7 @@ const (
 	maxPending  = 64 << 10        // queued output beyond which no further request is begun
 	maxDrain    = 256 << 10       // bytes of an unread body that are discarded to keep the connection
 	drainTime   = 5 * time.Second // how long that may take
+	maxLinger   = 16 << 20        // bytes that are discarded behind our last response
 	lingerTime  = 2 * time.Second // how long a client may go on sending behind our last response
 	newConnIdle = 5 * time.Second // Shutdown closes a connection that sent nothing for this long
 )
@@ -52,6 +53,8 @@ type conn struct {
 	writeBy int64                    // when what is queued must have been sent, in Unix nanoseconds; 0: no limit
 	opened  uint32                   // when, in seconds of the wall clock
 	turns   int32                    // requests served in this turn
+
+	lingered int // bytes discarded behind the last response
 
 	mode     mode
 	deadline bool // a read deadline is set
@@ -315,6 +318,16 @@ func (hc *conn) moveTo(size int) {
 	hc.in = next
 }
 
+// peerGone looks for the end of the input behind a request that has been read whole, where
+// no event will tell of it any more. It costs a system call only if there is news.
+func (hc *conn) peerGone() bool {
+	if hc.in != nil && hc.in.Len() > 0 {
+		return false
+	}
+	err := hc.fill()
+	return err != nil && err != strand.ErrWouldBlock
+}
+
 // settle gives back what an idle connection does not need.
 func (hc *conn) settle() {
 	if hc.in == nil || hc.mode == modeHijacked {
@@ -400,6 +413,7 @@ func (hc *conn) linger() {
 		return
 	}
 	hc.c.SetTimer(lingerTime)
+	hc.lingered = 0
 	hc.discard()
 }
 
@@ -408,7 +422,11 @@ func (hc *conn) discard() {
 	b := buf.Take(hc.c.ID(), readBlock)
 	defer b.Release()
 	for {
-		_, err := hc.c.Read(b.Tail())
+		n, err := hc.c.Read(b.Tail())
+		if hc.lingered += n; hc.lingered > maxLinger {
+			hc.c.PauseRead() // TCP pushes back; the timer ends it
+			return
+		}
 		if err == strand.ErrWouldBlock {
 			return
 		}
@@ -457,25 +475,39 @@ func (hc *conn) view() *connView {
 		hc.extra = &connExtra{}
 	}
 	if hc.extra.view == nil {
-		hc.extra.view = &connView{hc.c}
+		hc.extra.view = &connView{hc}
 	}
 	return hc.extra.view
 }
 
-// connView is the net.Conn of ConnState and ConnContext: it names a connection and can close
-// it. The bytes are the server's.
-type connView struct{ c *strand.Conn }
+// connView is the net.Conn of ConnState and ConnContext: it names a connection, can close it
+// and bound its reads and writes. The bytes are the server's.
+type connView struct{ hc *conn }
 
 var errNotYours = errors.New("http1: the server reads and writes this connection; Hijack it first")
 
-func (v *connView) Read([]byte) (int, error)         { return 0, errNotYours }
-func (v *connView) Write([]byte) (int, error)        { return 0, errNotYours }
-func (v *connView) Close() error                     { return v.c.Close() }
-func (v *connView) LocalAddr() net.Addr              { return v.c.LocalAddr() }
-func (v *connView) RemoteAddr() net.Addr             { return v.c.RemoteAddr() }
-func (v *connView) SetDeadline(time.Time) error      { return errNotYours }
-func (v *connView) SetReadDeadline(time.Time) error  { return errNotYours }
-func (v *connView) SetWriteDeadline(time.Time) error { return errNotYours }
+func (v *connView) Read([]byte) (int, error)  { return 0, errNotYours }
+func (v *connView) Write([]byte) (int, error) { return 0, errNotYours }
+func (v *connView) Close() error              { return v.hc.c.Close() }
+func (v *connView) LocalAddr() net.Addr       { return v.hc.c.LocalAddr() }
+func (v *connView) RemoteAddr() net.Addr      { return v.hc.c.RemoteAddr() }
+
+func (v *connView) SetDeadline(t time.Time) error {
+	return errors.Join(v.SetReadDeadline(t), v.SetWriteDeadline(t))
+}
+
+func (v *connView) SetReadDeadline(t time.Time) error {
+	v.hc.c.SetReadDeadline(t)
+	return nil
+}
+
+// SetWriteDeadline bounds the writes of the running request.
+func (v *connView) SetWriteDeadline(t time.Time) error {
+	if ex := v.hc.cur.Load(); ex != nil {
+		return ex.res.SetWriteDeadline(t)
+	}
+	return nil
+}
 
 // drain is what is left of a request's body after its handler returned.
 type drain struct {

@@ -53,12 +53,12 @@ func (c *requestCtx) Err() error {
 	return c.err
 }
 
-// Value returns the *Server for http.ServerContextKey, the net.Addr for
+// Value returns an *http.Server for http.ServerContextKey, the net.Addr for
 // http.LocalAddrContextKey, and the parent's values.
 func (c *requestCtx) Value(key any) any {
 	switch key {
 	case http.ServerContextKey:
-		return c.hc.scope.srv
+		return c.hc.scope.srv.shadow()
 	case http.LocalAddrContextKey:
 		return c.hc.c.LocalAddr()
 	}

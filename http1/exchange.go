@@ -49,6 +49,9 @@ func (hc *conn) serve(head string) bool {
 	ex.open(hc, &r, fields)
 	hc.cur.Store(ex)
 	hc.setState(http.StateActive)
+	if ex.body.ex == nil && hc.peerGone() {
+		ex.hangup()
+	}
 	if !hc.call(ex) {
 		return false
 	}

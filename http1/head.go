@@ -98,16 +98,13 @@ func (w *response) headerLines(informational bool) {
 func (w *response) noteHeader(name string, values []string, informational bool) bool {
 	switch name {
 	case "Content-Length":
-		if !informational && len(values) > 0 {
-			w.noteLength(values[0])
+		if !informational {
+			w.noteLength(values)
 		}
 		return false
 	case "Transfer-Encoding":
-		if len(values) > 0 && values[0] != "" {
-			w.has |= hasTE
-			if values[0] == "identity" {
-				w.has |= hasIdentity
-			}
+		if !informational {
+			w.noteCoding(values)
 		}
 		return false
 	case "Connection":
@@ -137,17 +134,34 @@ func (w *response) noteHeader(name string, values []string, informational bool) 
 	return true
 }
 
-func (w *response) noteLength(v string) {
-	if v == "" {
+// noteLength notes the declared length. An empty one says that none is to be declared.
+func (w *response) noteLength(values []string) {
+	if len(values) == 0 || values[0] == "" {
+		w.has |= hasLength
 		return
 	}
-	n, err := strconv.ParseInt(v, 10, 64)
+	n, err := strconv.ParseInt(values[0], 10, 64)
 	if err != nil || n < 0 {
-		w.hc.scope.srv.logf("http: invalid Content-Length of %q", v)
+		w.hc.scope.srv.logf("http: invalid Content-Length of %q", values[0])
 		return
 	}
 	w.length = n
 	w.has |= hasLength
+}
+
+// noteCoding notes a Transfer-Encoding. The chunks are ours; other codings are the handler's.
+func (w *response) noteCoding(values []string) {
+	if len(values) == 0 || values[0] == "" {
+		return
+	}
+	w.has |= hasTE
+	switch values[0] {
+	case "identity":
+		w.has |= hasIdentity
+	case "chunked":
+	default:
+		w.codings = values[0]
+	}
 }
 
 // noteTrailers remembers the names that a Trailer header announces.
@@ -206,6 +220,9 @@ func (w *response) headTail(dst, gathered, p []byte) []byte {
 	case w.chunks():
 		w.chunking = !w.isHead
 		if !w.isHead {
+			if w.codings != "" {
+				dst = h1.AppendField(dst, "Transfer-Encoding", w.codings)
+			}
 			dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
 		}
 	}

@@ -54,6 +54,7 @@ type response struct {
 	deadline time.Time   // mu: for writes
 	trailers []string    // mu: announced
 	connHdr  string      // mu: the handler's Connection header
+	codings  string      // mu: the handler's Transfer-Encoding, without chunked and identity
 	werr     error       // mu: what ended the writing
 
 	status   int  // mu: 0 until WriteHeader
@@ -339,26 +340,46 @@ func (w *response) expired() error {
 	return nil
 }
 
-// waitWrite waits until the client has read. mu is held: who cuts the response ends the
-// exchange's life first.
+// waitWrite waits until the client has read, or took nothing for the server's
+// WriteProgressTimeout. mu is held: who cuts the response ends the exchange's life first.
 func (w *response) waitWrite(c *strand.Conn) error {
-	var ctx context.Context = &w.ex.life
-	if w.done {
-		ctx = context.Background() // the last write; the write timeout bounds it
+	return w.waitProgress(func(ctx context.Context) (progress bool, err error) {
+		before := c.Buffered()
+		err = c.WaitWrite(ctx)
+		return c.Buffered() < before, err
+	})
+}
+
+// waitProgress calls wait until it returns without an error, or with one that is not the
+// passing of the progress timeout, or without progress. mu is held.
+func (w *response) waitProgress(wait func(context.Context) (progress bool, err error)) error {
+	d := w.hc.scope.srv.writeProgressTimeout()
+	for {
+		var ctx context.Context = &w.ex.life
+		if w.done {
+			ctx = context.Background() // the last write
+		}
+		by := w.deadline
+		if next := time.Now().Add(d); d > 0 && (by.IsZero() || next.Before(by)) {
+			by = next
+		}
+		cancel := func() {}
+		if !by.IsZero() {
+			ctx, cancel = context.WithDeadline(ctx, by)
+		}
+		progress, err := wait(ctx)
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, errEnded):
+			return ErrResponseDone
+		case !errors.Is(err, context.DeadlineExceeded):
+			return err
+		case !progress || w.expired() != nil:
+			return os.ErrDeadlineExceeded
+		}
 	}
-	if !w.deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, w.deadline)
-		defer cancel()
-	}
-	err := c.WaitWrite(ctx)
-	switch {
-	case errors.Is(err, errEnded):
-		return ErrResponseDone
-	case errors.Is(err, context.DeadlineExceeded):
-		return os.ErrDeadlineExceeded
-	}
-	return err
 }
 
 // failed records that nothing more can be written. mu is held.
@@ -383,6 +404,9 @@ func (w *response) FlushError() error {
 	}
 	if w.status == 0 {
 		w.writeHeader(http.StatusOK)
+	}
+	if w.werr != nil {
+		return w.werr
 	}
 	if w.out != nil {
 		if err := w.send(nil, false); err != nil {
@@ -567,7 +591,7 @@ func (w *response) sendFile(f *os.File, size int64) (n int64, err error, ok bool
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.hc == nil || w.hijacked || w.status == 0 || w.isHead || w.length < 0 || w.written+size > w.length ||
-		!bodyAllowed(w.status) || w.werr != nil || !w.deadline.IsZero() {
+		!bodyAllowed(w.status) || w.werr != nil {
 		return 0, nil, false
 	}
 	if w.out != nil {
@@ -575,7 +599,11 @@ func (w *response) sendFile(f *os.File, size int64) (n int64, err error, ok bool
 			return 0, err, true
 		}
 	}
-	n, err = w.hc.c.SendFile(&w.ex.life, f, size)
+	err = w.waitProgress(func(ctx context.Context) (bool, error) {
+		k, err := w.hc.c.SendFile(ctx, f, size-n)
+		n += k
+		return k > 0, err
+	})
 	w.written += n
 	if err != nil {
 		err = w.failed(err)
@@ -655,6 +683,7 @@ func (hc *conn) giveUp(events bool) []byte {
 		rest = append(rest, hc.in.Data()...)
 	}
 	hc.release()
+	hc.cur.Store(nil) // a client that goes away no longer concerns the request's context
 	hc.mode = modeHijacked
 	hc.setState(http.StateHijacked)
 	hc.scope.srv.leave(hc)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -94,7 +95,7 @@ type Server struct {
 	TLSNextProto map[string]func(*Server, *tls.Conn, http.Handler)
 
 	// ConnState is called when a connection changes its state. The net.Conn identifies the
-	// connection and can be closed, but not read.
+	// connection; it can be closed and given deadlines, but not read or written.
 	ConnState func(net.Conn, http.ConnState)
 
 	// ErrorLog takes what goes wrong outside handlers and their panics; the log package's
@@ -104,8 +105,8 @@ type Server struct {
 	// BaseContext returns the context that those of requests descend from.
 	BaseContext func(net.Listener) context.Context
 
-	// ConnContext changes the context of one connection's requests. The net.Conn identifies
-	// the connection and can be closed, but not read.
+	// ConnContext changes the context of one connection's requests. The net.Conn is that of
+	// ConnState.
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 
 	// Engine runs the connections, strand.Default() if nil.
@@ -115,11 +116,28 @@ type Server struct {
 	disableKeepAlives atomic.Bool
 
 	mu         sync.Mutex
-	listeners  map[*strand.Listener]struct{} // mu
-	conns      map[*conn]struct{}            // mu
-	perIP      map[ipKey]int                 // mu
-	onShutdown []func()                      // mu
+	listeners  map[io.Closer]struct{} // mu
+	conns      map[*conn]struct{}     // mu
+	perIP      map[ipKey]int          // mu
+	onShutdown []func()               // mu
 	nconns     atomic.Int64
+
+	shadowOnce sync.Once
+	shadowed   *http.Server // set by shadowOnce
+}
+
+// shadow returns the value of http.ServerContextKey: an http.Server with the same settings,
+// because net/http itself and others assert that type. It serves nothing.
+func (s *Server) shadow() *http.Server {
+	s.shadowOnce.Do(func() {
+		s.shadowed = &http.Server{
+			Addr: s.Addr, Handler: s.Handler, DisableGeneralOptionsHandler: s.DisableGeneralOptionsHandler,
+			TLSConfig: s.TLSConfig, ReadTimeout: s.ReadTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout,
+			WriteTimeout: s.WriteTimeout, IdleTimeout: s.IdleTimeout, MaxHeaderBytes: s.MaxHeaderBytes,
+			ConnState: s.ConnState, ErrorLog: s.ErrorLog, BaseContext: s.BaseContext, ConnContext: s.ConnContext,
+		}
+	})
+	return s.shadowed
 }
 
 // Defaults of the Server's limits.
@@ -169,12 +187,38 @@ func (s *Server) Serve(l net.Listener) error {
 		return http.ErrServerClosed
 	}
 	sc := newScope(s, l)
+	switch l.(type) {
+	case *net.TCPListener, *net.UnixListener:
+		return s.serveNative(l, sc)
+	}
+	f := &foreign{Listener: l, sc: sc}
+	defer f.Close()
+	if !s.track(f) {
+		return http.ErrServerClosed
+	}
+	defer s.untrack(f)
+	return f.run()
+}
+
+// serveNative serves a listener that the engine's poller watches.
+func (s *Server) serveNative(l net.Listener, sc *scope) error {
 	sl, err := s.engine().AdoptListener(l, sc.accept)
 	if err != nil {
-		_ = l.Close()
+		return err // AdoptListener has closed it
+	}
+	defer sl.Close()
+	if !s.track(sl) {
+		return http.ErrServerClosed
+	}
+	defer s.untrack(sl)
+	<-sl.Done()
+	if s.inShutdown.Load() {
+		return http.ErrServerClosed
+	}
+	if err := sl.Err(); err != nil {
 		return err
 	}
-	return s.run(sl)
+	return net.ErrClosed
 }
 
 // ListenAndServeTLS is ListenAndServe with TLS.
@@ -234,37 +278,20 @@ func (s *Server) engine() *strand.Engine {
 	return strand.Default()
 }
 
-// run waits for the end of a listener.
-func (s *Server) run(l *strand.Listener) error {
-	defer l.Close()
-	if !s.track(l) {
-		return http.ErrServerClosed
-	}
-	defer s.untrack(l)
-	<-l.Done()
-	if s.inShutdown.Load() {
-		return http.ErrServerClosed
-	}
-	if err := l.Err(); err != nil {
-		return err
-	}
-	return net.ErrClosed
-}
-
-func (s *Server) track(l *strand.Listener) bool {
+func (s *Server) track(l io.Closer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inShutdown.Load() {
 		return false
 	}
 	if s.listeners == nil {
-		s.listeners = make(map[*strand.Listener]struct{})
+		s.listeners = make(map[io.Closer]struct{})
 	}
 	s.listeners[l] = struct{}{}
 	return true
 }
 
-func (s *Server) untrack(l *strand.Listener) {
+func (s *Server) untrack(l io.Closer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, l)
@@ -293,7 +320,7 @@ func (s *Server) keepAlives() bool {
 // closeListeners closes what accepts and returns the first error of it.
 func (s *Server) closeListeners() error {
 	s.mu.Lock()
-	listeners := make([]*strand.Listener, 0, len(s.listeners))
+	listeners := make([]io.Closer, 0, len(s.listeners))
 	for l := range s.listeners {
 		listeners = append(listeners, l)
 	}

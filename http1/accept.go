@@ -1,0 +1,156 @@
+package http1
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/d74363f0/strand"
+)
+
+// foreign accepts from a listener that the engine's poller cannot: one that wraps another,
+// a TLS one for example. Its connections go to the engine one by one.
+type foreign struct {
+	net.Listener
+	sc   *scope
+	once sync.Once
+	err  error // set by once
+}
+
+// Close closes the listener, once.
+func (f *foreign) Close() error {
+	f.once.Do(func() { f.err = f.Listener.Close() })
+	return f.err
+}
+
+// Bounds of the pause after an accept that failed for want of a resource.
+const (
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)
+
+// run accepts until the listener fails for good.
+func (f *foreign) run() error {
+	s := f.sc.srv
+	pause := time.Duration(0)
+	for {
+		nc, err := f.Accept()
+		if err == nil {
+			pause = 0
+			f.sc.adopt(nc)
+			continue
+		}
+		if s.inShutdown.Load() {
+			return http.ErrServerClosed
+		}
+		if !temporary(err) {
+			return err
+		}
+		pause = min(max(2*pause, acceptPauseMin), acceptPauseMax)
+		s.logf("http: Accept error: %v; retrying in %v", err, pause)
+		time.Sleep(pause)
+	}
+}
+
+func temporary(err error) bool {
+	var ne interface{ Temporary() bool }
+	return errors.As(err, &ne) && ne.Temporary()
+}
+
+// adopt hands a connection to the engine, a TLS one after its handshake.
+func (sc *scope) adopt(nc net.Conn) {
+	if tc, ok := nc.(*tls.Conn); ok {
+		go sc.handshake(tc) // ends with the handshake, whose time is bounded
+		return
+	}
+	sc.open(nc)
+}
+
+// open hands a connection to the engine and, if somebody watches, waits until it has been
+// reported as new.
+func (sc *scope) open(nc net.Conn) {
+	h := &opening{sc: sc}
+	if sc.srv.ConnState != nil {
+		h.done = make(chan struct{})
+	}
+	if _, err := sc.srv.engine().Adopt(nc, h); err != nil {
+		return // Adopt has closed it: nothing more can be said to the client
+	}
+	if h.done != nil {
+		<-h.done
+	}
+}
+
+// opening is the handler of a connection until it is open.
+type opening struct {
+	sc   *scope
+	done chan struct{}
+}
+
+// OnOpen gives the connection its handler.
+func (o *opening) OnOpen(c *strand.Conn) {
+	hc := &conn{scope: o.sc, c: c}
+	c.SetHandler(hc)
+	if o.done != nil {
+		defer close(o.done)
+	}
+	hc.OnOpen(c)
+}
+
+// OnReadable is not called before OnOpen.
+func (o *opening) OnReadable(*strand.Conn) {}
+
+// OnDrained is not called before OnOpen.
+func (o *opening) OnDrained(*strand.Conn) {}
+
+// OnClose is not called before OnOpen.
+func (o *opening) OnClose(*strand.Conn, error) {}
+
+// handshake runs the TLS handshake within the server's timeouts.
+func (sc *scope) handshake(tc *tls.Conn) {
+	s := sc.srv
+	if d := s.handshakeTimeout(); d > 0 {
+		_ = tc.SetDeadline(time.Now().Add(d)) // fails on a closed connection, as the handshake then does
+	}
+	if err := tc.HandshakeContext(sc.ctx); err != nil {
+		reason := err.Error()
+		var re tls.RecordHeaderError
+		if errors.As(err, &re) && re.Conn != nil && looksLikeHTTP(re.RecordHeader) {
+			reason = "client sent an HTTP request to an HTTPS server"
+			_, _ = io.WriteString(re.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+		}
+		_ = tc.NetConn().Close()
+		s.logf("http: TLS handshake error from %s: %v", tc.RemoteAddr(), reason)
+		return
+	}
+	_ = tc.SetDeadline(time.Time{})
+	sc.open(tc)
+}
+
+// handshakeTimeout is the shortest of the timeouts that are set, as in net/http, else the
+// default for a head.
+func (s *Server) handshakeTimeout() time.Duration {
+	shortest := time.Duration(0)
+	for _, d := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout} {
+		if d > 0 && (shortest == 0 || d < shortest) {
+			shortest = d
+		}
+	}
+	if shortest == 0 {
+		return s.readHeaderTimeout()
+	}
+	return shortest
+}
+
+// looksLikeHTTP reports whether a TLS record header is the beginning of a plain request.
+func looksLikeHTTP(head [5]byte) bool {
+	switch string(head[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
+		return true
+	}
+	return false
+}
