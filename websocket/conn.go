@@ -30,6 +30,7 @@ type Conn struct {
 	paused atomic.Bool   // between PauseRead and ResumeRead
 	client bool          // we mask, the peer does not
 	frames bool          // h is a FrameHandler
+	hdr    [4]byte       // the header being written; guarded by mu
 	seen   bool          // something was received since the last heartbeat; strand only
 	pinged bool          // a heartbeat is unanswered; strand only
 }

@@ -108,7 +108,9 @@ func (z *deflater) release() {
 		z.out = bytes.Buffer{}
 	}
 	z.out.Reset()
-	z.w.Reset(&z.out)
+	// Not Reset, which would take the dictionary of the last ResetDict, the text
+	// of another connection, for the next message's again (hazard 184).
+	z.w.ResetDict(&z.out, nil)
 	z.pool.Put(z)
 }
 
@@ -116,11 +118,7 @@ func (z *deflater) release() {
 // until release.
 func (z *deflater) compress(p, dict []byte) []byte {
 	z.out.Reset()
-	if len(dict) > 0 {
-		z.w.ResetDict(&z.out, dict)
-	} else {
-		z.w.Reset(&z.out)
-	}
+	z.w.ResetDict(&z.out, dict)
 	// Writing to a bytes.Buffer cannot fail.
 	_, _ = z.w.Write(p)
 	_ = z.w.Flush()

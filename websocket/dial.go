@@ -236,7 +236,9 @@ func (d *dialer) finish(sc *strand.Conn, n int) {
 
 // check validates the response and returns what was agreed.
 func (d *dialer) check(resp *http.Response) (*negotiated, error) {
-	protocol, bad := ws.CheckResponse(ws.Response{Status: resp.StatusCode, Header: resp.Header}, d.key, d.o.Subprotocols)
+	protocol, bad := ws.CheckResponse(ws.Response{
+		Status: resp.StatusCode, Major: resp.ProtoMajor, Minor: resp.ProtoMinor, Header: resp.Header,
+	}, d.key, d.o.Subprotocols)
 	if bad != nil {
 		e := &HandshakeError{Reason: bad.Reason}
 		if resp.StatusCode != http.StatusSwitchingProtocols {

@@ -36,7 +36,7 @@ const (
 // frame, and Local says that it was ours. Otherwise Code is Abnormal and Cause
 // is the reason, io.EOF when the peer just hung up.
 type CloseError struct {
-	Code   Code
+	Code   Code   // of the close frame, or Abnormal
 	Reason string // not escaped: it may be a peer's text
 	Local  bool   // this side closed or failed the connection
 	Cause  error  // what lies behind, or nil

@@ -38,6 +38,7 @@ type FrameHandler interface {
 // because the peer was slow, has all been sent.
 type DrainHandler interface {
 	Handler
+	// OnDrained is called when nothing waits for the peer any more.
 	OnDrained(c *Conn)
 }
 

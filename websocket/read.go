@@ -175,8 +175,11 @@ func (c *Conn) feedHead(p []byte) int {
 	in := c.in
 	n := copy(in.head[in.nhead:], p)
 	h, length, bad := ws.ParseHeader(in.head[:in.nhead+n], c.peer(), c.deflate() != nil)
-	if bad == nil && length > 0 {
+	switch {
+	case bad == nil && length > 0:
 		bad = in.m.Begin(h, c.o.limits())
+	case bad == nil:
+		bad = in.m.Check(h.Op)
 	}
 	if bad != nil {
 		c.failWith(bad)

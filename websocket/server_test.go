@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -72,6 +73,9 @@ func (h *tester) wait(t testing.TB) *CloseError {
 	}
 }
 
+// quiet is a logger for panics that are meant.
+var quiet = slog.New(slog.DiscardHandler)
+
 // echo answers each message with itself.
 func echo() *tester {
 	h := newTester()
@@ -116,8 +120,12 @@ type foreignWriter struct{ http.ResponseWriter }
 
 func (w foreignWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := w.ResponseWriter.(http.Hijacker).Hijack()
-	return struct{ net.Conn }{nc}, rw, err
+	return foreignConn{nc}, rw, err
 }
+
+type foreignConn struct{ net.Conn }
+
+func (c foreignConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 // tinyHTTP parses one request, as http1.Server would, and can be hijacked.
 type tinyHTTP struct {

@@ -165,8 +165,8 @@ func (c *Conn) sendLocked(h ws.Header, p []byte) error {
 	if c.client {
 		return c.sendMaskedLocked(h, p)
 	}
-	var b [ws.MaxHeader]byte
-	head := ws.AppendHeader(b[:0], h)
+	// In c, since what the transport is given escapes; long headers move away.
+	head := ws.AppendHeader(c.hdr[:0], h)
 	_, err := c.sc.Writev(head, p)
 	if err == strand.ErrQueueFull {
 		c.liftLimit()
@@ -182,13 +182,8 @@ func (c *Conn) sendMaskedLocked(h ws.Header, p []byte) error {
 	// The key must be unpredictable to the application's peer (RFC 6455 section
 	// 10.3): this generator is ChaCha8, seeded by the system.
 	h.Masked, h.Key = true, rand.Uint32()
-	var small [1024]byte
-	b := ws.AppendHeader(small[:0], h)
-	n := len(b)
-	if n+len(p) > len(small) {
-		b = append(make([]byte, 0, n+len(p)), b...)
-	}
-	b = b[:n+len(p)]
+	n := ws.HeaderLen(h.Length, true)
+	b := ws.AppendHeader(make([]byte, 0, n+len(p)), h)[:n+len(p)]
 	ws.MaskTo(h.Key, b[n:], p, 0)
 	_, err := c.sc.Write(b)
 	if err == strand.ErrQueueFull {

@@ -56,7 +56,8 @@ const (
 // ParseHeader reads the header at the start of p, which the named role sent.
 // compressed says whether per-message compression was negotiated, without which
 // RSV1 is reserved. It returns the header and its length in bytes; or zero and
-// nil if p ends before the header does; or the error with which to fail the
+// nil if p ends before the header does, and what is known of h (its first byte's
+// fields, if there is one); or the error with which to fail the
 // connection, as soon as a byte of p makes the header wrong.
 func ParseHeader(p []byte, from Role, compressed bool) (h Header, n int, err *Error) {
 	if len(p) == 0 {

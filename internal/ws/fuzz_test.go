@@ -204,7 +204,7 @@ func FuzzHandshake(f *testing.F) {
 			t.Fatalf("chose %q from %q", p, protocol)
 		}
 		h["Sec-Websocket-Accept"] = []string{AcceptKey(key)}
-		if p, err := CheckResponse(Response{101, h}, key, []string{"chat"}); err == nil && p != "chat" {
+		if p, err := CheckResponse(Response{101, 1, 1, h}, key, []string{"chat"}); err == nil && p != "chat" {
 			t.Fatalf("response chose %q", p)
 		}
 	})

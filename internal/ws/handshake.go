@@ -149,6 +149,8 @@ func ChooseProtocol(offered, supported []string) string {
 // the canonical keys of net/http.
 type Response struct {
 	Status int
+	Major  int
+	Minor  int
 	Header map[string][]string
 }
 
@@ -160,6 +162,8 @@ func CheckResponse(r Response, key string, protocols []string) (string, *Handsha
 	switch {
 	case r.Status != 101:
 		return "", &HandshakeError{0, "status is not 101"}
+	case r.Major != 1 || r.Minor < 1:
+		return "", &HandshakeError{0, "HTTP version is not 1.1"}
 	case !onlyToken(r.Header["Upgrade"], "websocket"):
 		return "", &HandshakeError{0, "no Upgrade to websocket"}
 	case !hasToken(r.Header["Connection"], "upgrade"):

@@ -166,10 +166,18 @@ func TestCheckResponse(t *testing.T) {
 			"Sec-Websocket-Accept": {"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
 		}
 		h[tt.field] = []string{tt.value}
-		got, err := CheckResponse(Response{tt.status, h}, key, []string{"a", "b"})
+		got, err := CheckResponse(Response{tt.status, 1, 1, h}, key, []string{"a", "b"})
 		if (err == nil) != tt.ok || got != tt.protocol {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
 		}
+	}
+	good := map[string][]string{
+		"Upgrade":              {"websocket"},
+		"Connection":           {"Upgrade"},
+		"Sec-Websocket-Accept": {AcceptKey(key)},
+	}
+	if _, err := CheckResponse(Response{101, 1, 0, good}, key, nil); err == nil {
+		t.Error("a response of HTTP/1.0 was accepted")
 	}
 	if _, err := CheckResponse(Response{Status: 101}, key, nil); err == nil {
 		t.Error("an empty response was accepted")

@@ -28,6 +28,20 @@ func (m *Message) Compressed() bool { return m.compressed }
 // Size returns how many payload bytes the frames of the open message declared.
 func (m *Message) Size() int64 { return m.size }
 
+// Check returns the error of Begin that the kind of the next frame alone decides,
+// so that a frame which may not stand here fails before its header is complete.
+func (m *Message) Check(op Opcode) *Error {
+	switch {
+	case op.Control():
+		return nil
+	case op == OpContinuation && !m.Open():
+		return errContinuation
+	case op != OpContinuation && m.Open():
+		return errInterleaved
+	}
+	return nil
+}
+
 // Begin takes the header of the next frame, before any of its payload, and
 // returns the error with which to fail the connection if the frame may not
 // stand here or passes a limit. Control frames change nothing. For a compressed
@@ -37,14 +51,10 @@ func (m *Message) Begin(h Header, lim Limits) *Error {
 	if h.Op.Control() {
 		return nil
 	}
-	if h.Op == OpContinuation {
-		if !m.Open() {
-			return errContinuation
-		}
-	} else {
-		if m.Open() {
-			return errInterleaved
-		}
+	if err := m.Check(h.Op); err != nil {
+		return err
+	}
+	if h.Op != OpContinuation {
 		*m = Message{op: h.Op, compressed: h.RSV1}
 	}
 	m.fragments++

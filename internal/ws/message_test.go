@@ -37,6 +37,10 @@ func TestMessageSequences(t *testing.T) {
 	for _, tt := range tests {
 		var m Message
 		for i, h := range tt.frames {
+			early := m.Check(h.Op)
+			if i < len(tt.frames)-1 && early != nil || early != nil && early != tt.want {
+				t.Errorf("%s: frame %d: Check says %v", tt.name, i, early)
+			}
 			err := m.Begin(h, tt.lim)
 			if i < len(tt.frames)-1 {
 				if err != nil {
