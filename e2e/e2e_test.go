@@ -28,6 +28,7 @@ func TestPageInChromium(t *testing.T) {
 	step("echo through the page", func(t *testing.T) { echo(t, p) })
 	step("two browsers chat", func(t *testing.T) { chat(t, p, b.open(url, 390, 844, "dark")) })
 	step("WebSocket from the page", func(t *testing.T) { socket(t, p) })
+	step("compressed WebSockets", func(t *testing.T) { compressed(t, p) })
 	step("nothing from elsewhere", func(t *testing.T) { ownAssets(t, p, url) })
 	step("table of connections", func(t *testing.T) { table(t, b.open(url+"/debug/strand", 1024, 768, "light")) })
 	step("no sideways scrolling", func(t *testing.T) { fits(t, p) })
@@ -135,6 +136,30 @@ func socket(t *testing.T, p *page) {
 		};
 		setTimeout(() => done("no end after " + i + " messages"), 15000);
 	})`, &wrong)
+	if wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// compressed has several WebSockets, for which the browser negotiates compression, send texts that share words. Each
+// is a conversation of its own: what one has said is no part of another's dictionary.
+func compressed(t *testing.T, p *page) {
+	var wrong string
+	p.eval(`Promise.all(Array.from({length: 12}, (_, who) => new Promise((done) => {
+		const words = ["yew ", "oak ", "fir ", "elm → ", "forêt ", "€ ", "strand "], sent = [];
+		let x = who * 7919 + 1, i = 0;
+		const text = (n) => { let s = ""; while (s.length < n) { x = (x * 48271) % 2147483647; s += words[x % words.length]; } return s; };
+		for (const n of [400, 3000, 20, 9000, 1000]) sent.push(text(n));
+		const ws = new WebSocket(location.origin.replace(/^http/, "ws") + "/ws");
+		ws.onopen = () => ws.extensions.includes("permessage-deflate") ? ws.send(sent[0]) : done("not compressed");
+		ws.onerror = () => done("error after " + i + " messages");
+		ws.onclose = (e) => done(i === sent.length ? "" : "closed with " + e.code + " after " + i + " messages");
+		ws.onmessage = (e) => {
+			if (e.data !== sent[i++]) return done("message " + i + " came back changed");
+			if (i === sent.length) ws.close(1000); else ws.send(sent[i]);
+		};
+		setTimeout(() => done("no end after " + i + " messages"), 15000);
+	}))).then((all) => all.filter((x) => x).join("; "))`, &wrong)
 	if wrong != "" {
 		t.Error(wrong)
 	}
