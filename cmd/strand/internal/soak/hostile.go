@@ -164,13 +164,15 @@ func (q *request) keptHeader() {
 	in, out := q.r.Header, q.w.Header()
 	stain := q.mark
 	stain.Kind = kindStain
+	// A map written while the server still reads it would end the process, whoever's fault that is: so long after.
+	wait := 2*time.Millisecond + q.soon()
+	q.write(b)
 	q.c.afterReply(q.mark, func() {
-		q.c.later(q.soon(), func() {
+		q.c.later(wait, func() {
 			in.Set("X-Soak-Stain", identType+stain.String())
 			out.Set("X-Soak-Stain", identType+stain.String())
 		})
 	})
-	q.write(b)
 }
 
 // panics ends its handler with a panic before the reply is whole. hazard 147
