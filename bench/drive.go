@@ -28,15 +28,16 @@ type driver struct {
 	settle   time.Duration // what a server gets to collect its garbage
 	maxConns int           // caps the connections of the own client; 0 for none
 	seed     int
+	profile  string // directory for the servers' profiles, or empty
 	log      io.Writer
 }
 
 // options are the driver's flags.
 type options struct {
-	rows, peers, json, html string
-	rounds, seed            int
-	length                  time.Duration
-	quick, list             bool
+	rows, peers, json, html, profile string
+	rounds, seed                     int
+	length                           time.Duration
+	quick, list                      bool
 }
 
 func parse(args []string) (*options, error) {
@@ -49,6 +50,7 @@ func parse(args []string) (*options, error) {
 	fs.DurationVar(&o.length, "time", 3*time.Second, "how long one measurement counts; wrk rounds it up to seconds")
 	fs.StringVar(&o.json, "json", "", "file for the results as JSON")
 	fs.StringVar(&o.html, "html", "", "file for the results as one page with plots")
+	fs.StringVar(&o.profile, "profile", "", "directory for a processor and a heap profile of each row and peer; costs a few percent")
 	fs.BoolVar(&o.quick, "quick", false, "one short round with few connections: a smoke test, not a measurement")
 	fs.BoolVar(&o.list, "list", false, "list rows and peers and stop")
 	if err := fs.Parse(args); err != nil {
@@ -141,9 +143,14 @@ func newDriver(o *options) (*driver, error) {
 		return nil, err
 	}
 	d := &driver{self: self, dir: dir, rounds: o.rounds, duration: o.length,
-		warm: min(time.Second, o.length/3), settle: time.Second, seed: o.seed, log: os.Stderr}
+		warm: min(time.Second, o.length/3), settle: time.Second, seed: o.seed, profile: o.profile, log: os.Stderr}
 	if o.quick {
 		d.rounds, d.duration, d.warm, d.settle, d.maxConns = 1, 200*time.Millisecond, 0, 100*time.Millisecond, 200
+	}
+	if o.profile != "" {
+		if err := os.MkdirAll(o.profile, 0o755); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
 	}
 	bin, err := peer.BuildC(dir)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -76,6 +77,8 @@ type server struct {
 	addr string
 	errs tail
 	done chan struct{}
+	// term says that the process has something to write before it ends.
+	term bool
 }
 
 // startServer starts one and waits until it accepts connections.
@@ -88,7 +91,11 @@ func (d *driver) startServer(ctx context.Context, peerName string, r *row) (*ser
 	if r.gcEvery > 0 {
 		args = append(args, "-gc", r.gcEvery.String())
 	}
-	s := &server{cmd: exec.Command(d.self, args...), addr: addr, done: make(chan struct{})}
+	if d.profile != "" {
+		name := r.name + "-" + strings.ReplaceAll(peerName, "/", "-")
+		args = append(args, "-profile", filepath.Join(d.profile, name))
+	}
+	s := &server{cmd: exec.Command(d.self, args...), addr: addr, done: make(chan struct{}), term: d.profile != ""}
 	s.cmd.Stderr = &s.errs
 	s.cmd.Env = d.env
 	if err := start(s.cmd, r.serverCores()); err != nil {
@@ -135,8 +142,16 @@ func (s *server) alive() error {
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
-// stop kills the process and waits until it is gone.
+// stop ends the process and waits until it is gone.
 func (s *server) stop() {
+	if s.term {
+		s.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-s.done:
+			return
+		case <-time.After(5 * time.Second):
+		}
+	}
 	s.cmd.Process.Kill()
 	<-s.done
 }

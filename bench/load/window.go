@@ -21,7 +21,8 @@ func (c *client) tick(t int64) (over bool, err error) {
 		c.from = now()
 		return false, nil
 	}
-	return t-c.from >= int64(c.cfg.Duration), nil
+	// A window in which nothing ended says nothing: it lasts until something does.
+	return t-c.from >= int64(c.cfg.Duration) && c.hist.Count() > 0, nil
 }
 
 func (c *client) readServer() time.Duration {
