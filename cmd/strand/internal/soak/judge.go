@@ -65,6 +65,7 @@ func (j *judge) explain(m Mark, c Coding, want, got []byte) []span {
 		}
 		e.step()
 	}
+	e.sharpen()
 	return e.spans
 }
 
@@ -119,36 +120,54 @@ func (e *explainer) add(s span) {
 	e.spans = append(e.spans, s)
 }
 
-// own adds a span of the message itself. A few bytes before it may have been taken, by accident, for the continuation
-// of the span before: they go to this one if it fits as well and they are missing there.
 func (e *explainer) own(off, run int) {
-	p, q := e.p, off
-	if k := len(e.spans) - 1; k >= 0 && e.spans[k].what == ownSpan {
-		prev := &e.spans[k]
-		for prev.n > 1 && q > 0 && e.p-p < surely(e.coding, 0) && e.got[p-1] == e.want[q-1] && !e.explained(q-1) {
-			p, q = p-1, q-1
-			prev.n--
-		}
-	}
-	e.add(span{at: p, n: e.p - p + run, what: ownSpan, from: origin{e.mark, e.coding, q}})
+	e.add(span{at: e.p, n: run, what: ownSpan, from: origin{e.mark, e.coding, off}})
 	e.p, e.q = e.p+run, off+run
 }
 
-// explained reports whether byte q of the message has been received already.
-func (e *explainer) explained(q int) bool {
+// sharpen moves the boundaries between spans of the message itself: the last bytes of one may have been taken for its
+// continuation by accident. Where they fit the next one as well they go where least is missing or there twice.
+func (e *explainer) sharpen() {
+	for i := 1; i < len(e.spans) && i < 64; i++ {
+		a, b := &e.spans[i-1], &e.spans[i]
+		if a.what != ownSpan || b.what != ownSpan {
+			continue
+		}
+		bound, best, bestCost := b.at, 0, e.cost()
+		for k := 1; a.n > 1 && b.from.off > 0 && k < surely(e.coding, 0) && e.got[b.at-1] == e.want[b.from.off-1]; k++ {
+			shift(a, b, 1)
+			if c := e.cost(); c < bestCost {
+				best, bestCost = k, c
+			}
+		}
+		shift(a, b, best-(bound-b.at))
+	}
+}
+
+// shift moves the boundary between two spans k bytes towards the beginning.
+func shift(a, b *span, k int) {
+	a.n -= k
+	b.at, b.from.off, b.n = b.at-k, b.from.off-k, b.n+k
+}
+
+// cost is how many bytes of the message are missing or there twice.
+func (e *explainer) cost() int {
+	var c cover
+	twice := 0
 	for _, s := range e.spans {
-		if s.what == ownSpan && q >= s.from.off && q < s.from.off+s.n {
-			return true
+		if s.what == ownSpan {
+			twice += c.overlap(s.from.off, s.from.off+s.n)
+			c.add(s.from.off, s.from.off+s.n)
 		}
 	}
-	return false
+	return twice + len(e.want) - c.overlap(0, len(e.want))
 }
 
 // surely is how many equal bytes are no accident; at the beginning, where nothing speaks against it, fewer will do.
 func surely(c Coding, at int) int {
 	bits := 48
 	if at == 0 {
-		bits = 24
+		bits = 16
 	}
 	return bits / bitsPerByte[c]
 }

@@ -55,7 +55,7 @@ func TestJudge(t *testing.T) {
 		m := Mark{Worker: 1, Kind: kindPost, Conn: uint32(i), Seq: 7}
 		c := Coding(i % int(codings))
 		want := k.appendPayload(nil, m, c, 0, 2000+rng.IntN(3000))
-		a, n := rng.IntN(700), 300+rng.IntN(300)
+		a, n := 64+rng.IntN(700), 300+rng.IntN(300)
 		for class, f := range spoil {
 			bad := f(append([]byte(nil), want...), a, n)
 			v := j.judge(m, c, want, bad)
