@@ -121,12 +121,16 @@ func (c *Conn) Handler() Handler { return c.handler }
 // SetHandler replaces the Handler: a change of protocol. The new one's OnOpen
 // is not called; if input is pending its OnReadable follows. Strand only.
 func (c *Conn) SetHandler(h Handler) {
-	c.mu.Lock() // for onHangup, which reads it outside the strand
-	c.handler = h
-	c.mu.Unlock()
+	c.setHandler(h)
 	if c.unread || !c.readDone {
 		c.state.Or(stRead)
 	}
+}
+
+func (c *Conn) setHandler(h Handler) {
+	c.mu.Lock() // for onHangup, which reads it outside the strand
+	c.handler = h
+	c.mu.Unlock()
 }
 
 // TLS returns the state of the TLS session, or nil for a plain connection.

@@ -25,6 +25,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.readDone {
 		// Everything was taken; only news from the poller justifies a system call.
 		if !c.clear(stRead) {
+			if !c.alive() {
+				return 0, errClosed
+			}
 			return 0, ErrWouldBlock
 		}
 		c.readDone = false
@@ -118,7 +121,7 @@ func (c *Conn) WaitRead(ctx context.Context) error {
 
 // mustPark reports whether a reader that found nothing has nothing to go by.
 func (c *Conn) mustPark() bool {
-	return !c.unread && !c.eof && c.readDone && !c.is(stRead|stReadT|stDead|stClose)
+	return !c.unread && !c.eof && c.readDone && !c.is(stRead|stReadT|stDead|stGone)
 }
 
 // waitRead parks until there is news for the reader, or done is closed; it

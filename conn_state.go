@@ -115,7 +115,7 @@ func (c *Conn) rest() bool {
 func (c *Conn) park() bool {
 	for {
 		s := c.state.Load()
-		if s&(stRead|stReadT|stDead|stClose) != 0 {
+		if s&(stRead|stReadT|stDead|stGone) != 0 {
 			return false
 		}
 		if c.state.CompareAndSwap(s, s|stParked) {

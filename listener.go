@@ -155,7 +155,7 @@ func (a *acceptor) OnOpen(c *Conn) {
 		_ = c.Abort()
 		return
 	}
-	c.SetHandler(h)
+	c.setHandler(h)
 	h.OnOpen(c)
 }
 
