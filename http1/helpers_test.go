@@ -57,7 +57,7 @@ func serve(t testing.TB, h http.HandlerFunc, change func(*Server)) *testServer {
 		change(ts.Server)
 	}
 	done := make(chan error, 1)
-	go func() { done <- ts.Serve(struct{ net.Listener }{l}) }()
+	go func() { done <- ts.Serve(l) }()
 	t.Cleanup(func() {
 		if err := ts.Close(); err != nil {
 			t.Errorf("Close: %v", err)
