@@ -57,13 +57,13 @@ func (q *request) doubleClose() {
 
 // lateClose closes the body after the handler returned: the defect of nbio 1.2.18. hazard 163
 func (q *request) lateClose() {
-	body, n := q.r.Body, 1+q.rng.IntN(3)
-	q.c.later(q.soon(), func() {
+	body, wait, n := q.r.Body, q.soon(), 1+q.rng.IntN(3)
+	q.echo()
+	q.c.later(wait, func() {
 		for range n {
 			body.Close()
 		}
 	})
-	q.echo()
 }
 
 // lateRead reads the body after the handler returned, which may have left some of it. No byte of another request may

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -109,28 +110,37 @@ func newKeyring(seed uint64) *keyring {
 	return &keyring{block: b, seed: seed}
 }
 
-// raw writes cell i of m: one AES block, so each of its bytes depends on all of the mark.
-func (k *keyring) raw(dst *[16]byte, m Mark, i int) {
-	binary.BigEndian.PutUint32(dst[0:], m.Conn)
-	binary.BigEndian.PutUint32(dst[4:], m.Seq)
-	binary.BigEndian.PutUint32(dst[8:], uint32(i)<<8|uint32(m.Kind))
-	binary.BigEndian.PutUint16(dst[12:], m.Worker)
-	binary.BigEndian.PutUint16(dst[14:], cellMagic)
-	k.block.Encrypt(dst[:], dst[:])
+// seal writes cell i of m over raw, 16 bytes: one AES block, so each of its bytes depends on all of the mark.
+func (k *keyring) seal(raw []byte, m Mark, i int) {
+	binary.BigEndian.PutUint32(raw[0:], m.Conn)
+	binary.BigEndian.PutUint32(raw[4:], m.Seq)
+	binary.BigEndian.PutUint32(raw[8:], uint32(i)<<8|uint32(m.Kind))
+	binary.BigEndian.PutUint16(raw[12:], m.Worker)
+	binary.BigEndian.PutUint16(raw[14:], cellMagic)
+	k.block.Encrypt(raw, raw)
 }
 
+const hexDigits = "0123456789abcdef"
+
+// appendCell seals the cell at the end of the room it takes and spreads it from the front, each byte after it is read.
 func (k *keyring) appendCell(dst []byte, m Mark, c Coding, i int) []byte {
-	var raw [16]byte
-	k.raw(&raw, m, i)
+	at := len(dst)
+	dst = slices.Grow(dst, cellSize[c])[:at+cellSize[c]]
+	cell := dst[at:]
+	raw := cell[len(cell)-16:]
+	k.seal(raw, m, i)
 	switch c {
-	case Binary:
-		return append(dst, raw[:]...)
 	case Hex:
-		return hex.AppendEncode(dst, raw[:])
-	}
-	for _, b := range raw {
-		dst = append(dst, words[b>>4]...)
-		dst = append(dst, words[b&15]...)
+		for j := range raw {
+			b := raw[j]
+			cell[2*j], cell[2*j+1] = hexDigits[b>>4], hexDigits[b&15]
+		}
+	case Words:
+		for j := range raw {
+			b := raw[j]
+			copy(cell[8*j:], words[b>>4])
+			copy(cell[8*j+4:], words[b&15])
+		}
 	}
 	return dst
 }
@@ -161,15 +171,16 @@ type origin struct {
 
 // identify returns the owner of the cell p begins with, if p begins with a whole cell of this seed.
 func (k *keyring) identify(p []byte) (origin, bool) {
-	var raw [16]byte
-	if len(p) >= 16 {
-		copy(raw[:], p)
-		if o, ok := k.open(raw, Binary); ok {
-			return o, true
-		}
+	if len(p) < 16 {
+		return origin{}, false
+	}
+	raw := make([]byte, 16)
+	copy(raw, p)
+	if o, ok := k.open(raw, Binary); ok {
+		return o, true
 	}
 	if len(p) >= 32 && isHex(p[0]) {
-		if _, err := hex.Decode(raw[:], p[:32]); err == nil {
+		if _, err := hex.Decode(raw, p[:32]); err == nil {
 			if o, ok := k.open(raw, Hex); ok {
 				return o, true
 			}
@@ -191,8 +202,9 @@ func (k *keyring) identify(p []byte) (origin, bool) {
 
 func isHex(b byte) bool { return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' }
 
-func (k *keyring) open(raw [16]byte, c Coding) (origin, bool) {
-	k.block.Decrypt(raw[:], raw[:])
+// open is the inverse of seal; it writes over raw.
+func (k *keyring) open(raw []byte, c Coding) (origin, bool) {
+	k.block.Decrypt(raw, raw)
 	if binary.BigEndian.Uint16(raw[14:]) != cellMagic {
 		return origin{}, false
 	}
