@@ -55,17 +55,16 @@ type Conn struct {
 
 // rare is what few connections need. It is made on first use and stays.
 type rare struct {
-	parked chan struct{} // capacity 1: wakes the parked reader
+	parked        chan struct{} // capacity 1: wakes the parked reader
+	local, remote net.Addr      // of an adopted socket; set before it is shared
 
 	mu      sync.Mutex
 	drain   chan struct{} // mu: closed when WaitWrite may go on; nil if nobody waits
 	posts   []func(*Conn) // mu
 	err     error         // mu: why the connection ended
 	werr    error         // mu: why nothing more can be written
-	local   net.Addr      // mu
-	remote  net.Addr      // mu
 	unread  []byte        // the strand's
-	readErr error         // the strand's
+	readErr error         // the strand's: what ended the input, if not io.EOF
 }
 
 // phase is how far the end of a connection has come. Guarded by Conn.mu.
@@ -141,29 +140,28 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	return c.link.std.tlsState()
 }
 
-// LocalAddr returns our address.
+// LocalAddr returns our address. It is made anew for each call, so that an
+// idle connection keeps none.
 func (c *Conn) LocalAddr() net.Addr {
-	r := c.ex()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.local == nil {
-		r.local = c.link.local()
+	if r := c.rare.Load(); r != nil && r.local != nil {
+		return r.local
 	}
-	if r.local == nil && c.lsn != nil {
-		r.local = c.lsn.Addr()
+	if a := c.link.local(); a != nil {
+		return a
 	}
-	return r.local
+	if c.lsn != nil { // closed: the best that is still known
+		return c.lsn.Addr()
+	}
+	return &net.TCPAddr{}
 }
 
-// RemoteAddr returns the peer's address. It is known after the end, too.
+// RemoteAddr returns the peer's address, also after the end. It is made anew
+// for each call, so that an idle connection keeps none.
 func (c *Conn) RemoteAddr() net.Addr {
-	r := c.ex()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.remote == nil {
-		r.remote = c.link.remote(c.peer)
+	if r := c.rare.Load(); r != nil && r.remote != nil {
+		return r.remote
 	}
-	return r.remote
+	return c.link.remote(c.peer)
 }
 
 // Post has f run as a callback of the strand, after what is running. It returns

@@ -62,11 +62,11 @@ func (c *Conn) readFailed(err error) error {
 	if errors.Is(err, sock.ErrRetired) {
 		return errClosed
 	}
+	c.eof = true
 	if err != io.EOF {
 		err = c.opError("read", err)
+		c.ex().readErr = err
 	}
-	c.eof = true
-	c.ex().readErr = err
 	return err
 }
 
@@ -84,7 +84,10 @@ func (c *Conn) readError() error {
 	if !c.alive() {
 		return errClosed
 	}
-	return c.ex().readErr
+	if r := c.rare.Load(); r != nil && r.readErr != nil {
+		return r.readErr
+	}
+	return io.EOF
 }
 
 // Unread gives input back: Read returns a copy of p before anything else, and
