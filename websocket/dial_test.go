@@ -1,0 +1,159 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDialTLS: wss, alone and through a proxy.
+func TestDialTLS(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = Accept(w, r, echo(), nil)
+	}))
+	defer s.Close()
+	tunnels := 0
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != "Basic dTpw" {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		tunnels++
+		up, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		down, _, _ := w.(http.Hijacker).Hijack()
+		_, _ = io.WriteString(down, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(up, down); _ = up.Close() }()
+		_, _ = io.Copy(down, up)
+		_ = down.Close()
+	}))
+	defer proxy.Close()
+	pu, _ := url.Parse(proxy.URL)
+	pu.User = url.UserPassword("u", "p")
+	bad, _ := url.Parse(proxy.URL)
+	config := s.Client().Transport.(*http.Transport).TLSClientConfig
+	address := "wss" + strings.TrimPrefix(s.URL, "https")
+	for _, p := range []*url.URL{nil, pu} {
+		h, got := collector()
+		o := &DialOptions{TLSConfig: config, Proxy: func(*http.Request) (*url.URL, error) { return p, nil }}
+		c := dial(t, address, h, o)
+		if err := c.Send(context.Background(), Text, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		if s := receive(t, got); s != "hello" {
+			t.Error(s)
+		}
+		if c.TLS() == nil {
+			t.Error("no TLS state")
+		}
+		_ = c.Close()
+		if e := h.wait(t); e.Code != Normal {
+			t.Error(e)
+		}
+	}
+	_, _, err := Dial(context.Background(), address, newTester(), &DialOptions{Proxy: func(*http.Request) (*url.URL, error) { return bad, nil }})
+	var he *HandshakeError
+	if !errors.As(err, &he) || he.Status != 403 || tunnels != 1 {
+		t.Errorf("refused by the proxy: %v, %d tunnels", err, tunnels)
+	}
+}
+
+func TestDialRefused(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/403":
+			http.Error(w, "go away", 403)
+		case "/silent":
+			<-r.Context().Done()
+		case "/garbage":
+			nc, _, _ := w.(http.Hijacker).Hijack()
+			_, _ = io.WriteString(nc, strings.Repeat("garbage ", 100_000))
+			_ = nc.Close()
+		case "/extension":
+			w.Header().Set("X", "y")
+			nc, _, _ := w.(http.Hijacker).Hijack()
+			_, _ = io.WriteString(nc, "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n")
+			_ = nc.Close()
+		}
+	}))
+	defer s.Close()
+	address := "ws" + strings.TrimPrefix(s.URL, "http")
+	dial := func(url string, o *DialOptions) (*http.Response, error) {
+		h := newTester()
+		_, resp, err := Dial(context.Background(), url, h, o)
+		if err == nil || h.opened.Load() > 0 || h.closed.Load() > 0 {
+			t.Errorf("%s: %v, opened %d, closed %d", url, err, h.opened.Load(), h.closed.Load())
+		}
+		return resp, err
+	}
+	resp, err := dial(address+"/403", nil)
+	var he *HandshakeError
+	if !errors.As(err, &he) || he.Status != 403 || resp == nil || resp.StatusCode != 403 {
+		t.Errorf("403: %v", err)
+	}
+	if body, _ := io.ReadAll(resp.Body); string(body) != "go away\n" {
+		t.Errorf("body %q", body)
+	}
+	if _, err = dial(address+"/silent", &DialOptions{HandshakeTimeout: 50 * time.Millisecond}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("silent: %v", err)
+	}
+	if _, err = dial(address+"/garbage", nil); !errors.Is(err, errResponse) {
+		t.Errorf("garbage: %v", err)
+	}
+	if _, err = dial(address+"/extension", nil); !errors.As(err, &he) || he.Status != 0 {
+		t.Errorf("wrong accept: %v", err)
+	}
+	for _, bad := range []string{"http://x", "ws://", "ws://x/#f", "ws:x", "://", "ws://127.0.0.1:1/"} {
+		dial(bad, nil)
+	}
+	dial(address, &DialOptions{Options: Options{Subprotocols: []string{"a b"}}})
+	dial(address, &DialOptions{Header: http.Header{"X": {"a\r\nb"}}})
+	dial(address, &DialOptions{Host: "a\r\nb"})
+}
+
+// hazard 112
+func TestAcceptBadAnswer(t *testing.T) {
+	for _, o := range []*Options{{Subprotocols: []string{"a\r\nX: y"}}, {}} {
+		var err error
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if o.Subprotocols == nil {
+				w.Header()["X-Bad"] = []string{"a\r\nX: y"}
+			} else {
+				w.Header().Set("Set-Cookie", "a=b")
+			}
+			_, err = Accept(w, r, newTester(), o)
+			w.Header().Del("X-Bad")
+		}))
+		r := rawConnect(t, "ws"+strings.TrimPrefix(s.URL, "http"))
+		r.send(rawHandshake + "\r\n")
+		r.response()
+		if r.resp.StatusCode != 500 || err == nil {
+			t.Errorf("status %d, %v", r.resp.StatusCode, err)
+		}
+		s.Close()
+	}
+}
+
+// TestAcceptFields: the application's fields go out with the answer.
+func TestAcceptFields(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
+		w.Header().Set("Upgrade", "other")
+		_, _ = Accept(w, r, echo(), nil)
+	}))
+	defer s.Close()
+	r := rawDial(t, "ws"+strings.TrimPrefix(s.URL, "http"), "", "")
+	if r.resp.Header.Get("Set-Cookie") != "a=b" || len(r.resp.Header["Upgrade"]) != 1 || r.resp.Header.Get("Upgrade") != "websocket" {
+		t.Errorf("fields: %v", r.resp.Header)
+	}
+}
