@@ -124,7 +124,10 @@ func (sc *scope) handshake(tc *tls.Conn) {
 			_, _ = io.WriteString(re.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 		}
 		_ = tc.NetConn().Close()
-		s.logf("http: TLS handshake error from %s: %v", tc.RemoteAddr(), reason)
+		// One line a second at the most: who connects must not fill the disk.
+		if now := time.Now().Unix(); s.tlsLogged.Swap(now) != now {
+			s.logf("http: TLS handshake error from %s: %q", tc.RemoteAddr(), reason)
+		}
 		return
 	}
 	_ = tc.SetDeadline(time.Time{})

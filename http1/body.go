@@ -176,13 +176,7 @@ func (b *body) finished() {
 
 // wait waits for input. mu is held: who cuts the body ends the exchange's life first.
 func (b *body) wait() error {
-	if rate := b.hc.scope.srv.MinBodyRate; rate > 0 && !b.hc.deadline {
-		if b.began.IsZero() {
-			b.began = time.Now()
-		}
-		b.paced = true
-		b.hc.c.SetReadDeadline(b.began.Add(DefaultBodyGrace + time.Duration(b.got)*time.Second/time.Duration(rate)))
-	}
+	b.pace()
 	err := b.hc.c.WaitRead(&b.ex.life)
 	switch {
 	case err == nil:
@@ -193,6 +187,23 @@ func (b *body) wait() error {
 		b.broken.Store(true)
 	}
 	return err
+}
+
+// pace sets the read deadline that the server's MinBodyRate asks for. mu is held.
+func (b *body) pace() {
+	s := b.hc.scope.srv
+	if s.MinBodyRate <= 0 || b.hc.deadline {
+		return
+	}
+	if b.began.IsZero() {
+		b.began = time.Now()
+	}
+	grace := s.bodyGrace
+	if grace == 0 {
+		grace = DefaultBodyGrace
+	}
+	b.paced = true
+	b.hc.c.SetReadDeadline(b.began.Add(grace + time.Duration(float64(b.got)/float64(s.MinBodyRate)*float64(time.Second))))
 }
 
 // Close says that the handler is done with the body. It does not wait for the rest of it.

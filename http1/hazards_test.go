@@ -318,30 +318,67 @@ func TestHeaderDeadline(t *testing.T) {
 	}
 }
 
-// hazard 61: a body that arrives too slowly ends.
-func TestMinBodyRate(t *testing.T) {
-	got := make(chan error, 1)
-	ts := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, err := io.ReadAll(r.Body)
-		got <- err
-	}, func(s *Server) { s.ReadTimeout = 150 * time.Millisecond })
+// hazard 61: a body that arrives too slowly ends, by the absolute limit or by the rate.
+func TestSlowBody(t *testing.T) {
+	for name, change := range map[string]func(*Server){
+		"ReadTimeout": func(s *Server) { s.ReadTimeout = 150 * time.Millisecond },
+		"MinBodyRate": func(s *Server) { s.MinBodyRate, s.bodyGrace = 1000, 150*time.Millisecond },
+	} {
+		got := make(chan error, 1)
+		ts := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			_, err := io.ReadAll(r.Body)
+			got <- err
+		}, change)
+		c := ts.dial(t)
+		if _, err := io.WriteString(c, post+"Content-Length: 1000\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for range 500 {
+				time.Sleep(20 * time.Millisecond)
+				if _, err := c.Write([]byte("x")); err != nil {
+					return
+				}
+			}
+		}()
+		start := time.Now()
+		var ne net.Error
+		if err := <-got; !errors.As(err, &ne) || !ne.Timeout() || time.Since(start) < 100*time.Millisecond {
+			t.Errorf("%s: body error %v after %v", name, err, time.Since(start))
+		}
+		raw, err := bufio.NewReader(c).ReadString('\n')
+		if err != nil || !strings.HasPrefix(raw, "HTTP/1.1 400 ") {
+			t.Errorf("%s: got %q, %v", name, raw, err)
+		}
+	}
+	// One that keeps its rate is left alone.
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		_, _ = fmt.Fprint(w, len(b), err)
+	}, func(s *Server) { s.MinBodyRate, s.bodyGrace = 100, 150*time.Millisecond })
 	c := ts.dial(t)
-	if _, err := io.WriteString(c, post+"Content-Length: 10\r\n\r\nabc"); err != nil {
+	if _, err := io.WriteString(c, post+"Content-Length: 100\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if raw := expectClosed(t, c, 100*time.Millisecond, 5*time.Second); statuses(t, raw) != "400" {
-		t.Fatalf("got %q", raw)
+	for range 10 {
+		time.Sleep(40 * time.Millisecond)
+		if _, err := io.WriteString(c, "0123456789"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if ne := net.Error(nil); !errors.As(<-got, &ne) || !ne.Timeout() {
-		t.Fatalf("body error is no timeout: %v", ne)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := io.ReadAll(res.Body); string(b) != "100 <nil>" {
+		t.Fatalf("got %q", b)
 	}
 }
 
 // hazard 62: a client that does not read is given up, and little waits for it.
 func TestSlowReader(t *testing.T) {
 	result := make(chan error, 1)
-	var ts *testServer
-	ts = serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	ts := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		p := make([]byte, 1<<20)
 		for {
 			if _, err := w.Write(p); err != nil {

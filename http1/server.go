@@ -121,7 +121,9 @@ type Server struct {
 	perIP      map[ipKey]int          // mu
 	onShutdown []func()               // mu
 	nconns     atomic.Int64
+	tlsLogged  atomic.Int64 // when a failed handshake was last logged, Unix seconds
 
+	bodyGrace  time.Duration // DefaultBodyGrace if zero; tests cannot wait that long
 	shadowOnce sync.Once
 	shadowed   *http.Server // set by shadowOnce
 }

@@ -1,7 +1,6 @@
 package h1
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -145,15 +144,4 @@ func checkSplits(t *testing.T, in string, lim *Limits) string {
 		}
 	}
 	return whole
-}
-
-func statusOf(err error) int {
-	var e *Error
-	if err == nil {
-		return 200
-	}
-	if errors.As(err, &e) {
-		return e.Status
-	}
-	return -1
 }
