@@ -40,7 +40,7 @@ func (s *list) serverOffers() {
 		if err != nil {
 			return err
 		}
-		return steps(send(frame{fin: true, rsv: rsv1, op: opText, payload: []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}}), fails(1002))(l)
+		return steps(send(frame{fin: true, rsv: rsv1, op: opText, payload: helloWire}), fails(1002))(l)
 	})
 	malformed := func(e *env, x *exchange) error {
 		if x.r.status == 400 {
@@ -185,6 +185,9 @@ func (l *link) compressedTalk(n int) error {
 
 func z(fin bool, op byte, p []byte) frame { return frame{fin: fin, rsv: rsv1, op: op, payload: p} }
 
+// helloWire is "Hello" in one block with fixed codes, RFC 7692 section 7.2.3.1.
+var helloWire = []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}
+
 // blocks asks for every kind of DEFLATE block, RFC 7692 section 7.2.3, with its examples.
 func (s *list) blocks() {
 	echo := func(id, says, m string, wire ...[]byte) {
@@ -197,17 +200,16 @@ func (s *list) blocks() {
 			return closes(l)
 		})
 	}
-	hello := []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}
 	final := []byte{0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00}
-	echo("one-block", "one compressed block (7.2.3.1)", "Hello", hello)
+	echo("one-block", "one compressed block (7.2.3.1)", "Hello", helloWire)
 	s.deflate(Must, "7692-7.2.3-context", "the second message refers to the first (7.2.3.2)", wantsEcho, params{}, steps(withContext,
-		send(z(true, opText, hello)), wantText("Hello"), send(z(true, opText, []byte{0xf2, 0x00, 0x11, 0x00, 0x00})), wantText("Hello"), closes))
+		send(z(true, opText, helloWire)), wantText("Hello"), send(z(true, opText, []byte{0xf2, 0x00, 0x11, 0x00, 0x00})), wantText("Hello"), closes))
 	echo("stored", "a block without compression (7.2.3.3)", "Hello", []byte{0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00})
 	echo("final", "a block with BFINAL (7.2.3.4)", "Hello", final)
-	echo("final-then-more", "a message after one with BFINAL", "Hello", final, hello, final, hello)
+	echo("final-then-more", "a message after one with BFINAL", "Hello", final, helloWire, final, helloWire)
 	echo("two-blocks", "two blocks in a message (7.2.3.5)", "Hello", []byte{0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00})
 	echo("empty", "an empty message (7.2.3.6)", "", []byte{0x00}, []byte{0x00}, []byte{0x02, 0x00})
-	echo("tail-kept", "a sender that does not strip its last four octets", "Hello", append(append([]byte(nil), hello...), 0x00, 0x00, 0xff, 0xff, 0x00))
+	echo("tail-kept", "a sender that does not strip its last four octets", "Hello", append(append([]byte(nil), helloWire...), 0x00, 0x00, 0xff, 0xff, 0x00))
 	w := &bitWriter{}
 	for range 1000 {
 		w.put(0, 3)
@@ -227,6 +229,12 @@ func (s *list) blocks() {
 	w.lit('x')
 	w.end()
 	echo("empty-fixed-blocks", "a thousand empty blocks with fixed codes before one byte", "x", w.sync())
+	s.styles()
+	s.contexts()
+}
+
+// styles asks for each of the three kinds of block alone, over four messages.
+func (s *list) styles() {
 	for st := range styles {
 		for _, n := range []int{1, 300, 5000, 70000} {
 			s.deflate(Must, fmt.Sprintf("7692-7.2.2-style-%d-%d", st, n), fmt.Sprintf("four messages of %d bytes, all %s", n, [...]string{"with fixed codes and matches", "stored", "with dynamic codes"}[st]), wantsEcho, params{},
@@ -242,6 +250,10 @@ func (s *list) blocks() {
 				})
 		}
 	}
+}
+
+// contexts asks what messages may refer to.
+func (s *list) contexts() {
 	s.deflate(Must, "7692-7.2.1-distance-whole-window", "a match exactly 32768 bytes back, over two messages", wantsEcho, params{}, func(l *link) error {
 		if err := withContext(l); err != nil {
 			return err
@@ -255,7 +267,7 @@ func (s *list) blocks() {
 		return steps(send(z(true, opBin, p)), wantBin(m), send(z(true, opBin, w.sync())), wantBin(m[:258]), closes)(l)
 	})
 	s.deflate(Must, "7692-6.1-plain-between", "plain messages between compressed ones do not enter the context", wantsEcho, params{}, func(l *link) error {
-		return steps(withContext, send(z(true, opText, hello)), wantText("Hello"), echoes(segWhole, opText, []byte("plain text"), 0),
+		return steps(withContext, send(z(true, opText, helloWire)), wantText("Hello"), echoes(segWhole, opText, []byte("plain text"), 0),
 			send(z(true, opText, []byte{0xf2, 0x00, 0x11, 0x00, 0x00})), wantText("Hello"), echoes(segWhole, opBin, noise(1000), 100), closes)(l)
 	})
 	s.deflate(Must, "7692-7.2.3-zero-length", "a compressed message of no bytes at all: an empty message or bad data", "empty echo, or Close 1007 or 1002", params{},
@@ -375,35 +387,34 @@ func (s *list) compressedFraming() {
 	bad := func(id, says string, fs ...frame) {
 		s.deflate(Must, "7692-6-"+id, says, wants1002, params{}, steps(send(fs...), fails(1002)))
 	}
-	hello := []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}
-	bad("rsv1-continuation", "RSV1 on a continuation of a compressed message", z(false, opText, hello[:3]), z(true, opCont, hello[3:]))
-	bad("rsv1-plain-continuation", "RSV1 on a continuation of a plain message", first("a"), z(true, opCont, hello))
-	bad("rsv1-ping", "RSV1 on a ping", z(true, opPing, hello))
-	bad("rsv1-pong", "RSV1 on a pong", z(true, opPong, hello))
+	bad("rsv1-continuation", "RSV1 on a continuation of a compressed message", z(false, opText, helloWire[:3]), z(true, opCont, helloWire[3:]))
+	bad("rsv1-plain-continuation", "RSV1 on a continuation of a plain message", first("a"), z(true, opCont, helloWire))
+	bad("rsv1-ping", "RSV1 on a ping", z(true, opPing, helloWire))
+	bad("rsv1-pong", "RSV1 on a pong", z(true, opPong, helloWire))
 	bad("rsv1-close", "RSV1 on a Close", z(true, opClose, []byte{3, 232}))
-	bad("rsv1-opcode-3", "RSV1 on a reserved opcode", z(true, 3, hello))
-	bad("rsv2", "RSV2 on a compressed message", frame{fin: true, rsv: rsv1 | rsv2, op: opText, payload: hello})
-	bad("rsv3", "RSV3 on a compressed message", frame{fin: true, rsv: rsv1 | rsv3, op: opText, payload: hello})
-	bad("rsv2-plain", "RSV2 on a plain message", frame{fin: true, rsv: rsv2, op: opText, payload: hello})
-	bad("nested", "a compressed message inside a compressed message", z(false, opText, hello[:3]), z(true, opText, hello))
+	bad("rsv1-opcode-3", "RSV1 on a reserved opcode", z(true, 3, helloWire))
+	bad("rsv2", "RSV2 on a compressed message", frame{fin: true, rsv: rsv1 | rsv2, op: opText, payload: helloWire})
+	bad("rsv3", "RSV3 on a compressed message", frame{fin: true, rsv: rsv1 | rsv3, op: opText, payload: helloWire})
+	bad("rsv2-plain", "RSV2 on a plain message", frame{fin: true, rsv: rsv2, op: opText, payload: helloWire})
+	bad("nested", "a compressed message inside a compressed message", z(false, opText, helloWire[:3]), z(true, opText, helloWire))
 	good := func(id, says string, ss ...step) {
 		s.deflate(Must, "7692-6-"+id, says, wantsEcho, params{}, steps(append(ss, closes)...))
 	}
-	for at := range len(hello) + 1 {
+	for at := range len(helloWire) + 1 {
 		good(fmt.Sprintf("split-%d", at), fmt.Sprintf("a compressed message in two fragments, cut after byte %d", at),
-			send(z(false, opText, hello[:at]), frame{fin: true, op: opCont, payload: hello[at:]}), wantText("Hello"))
-		good(fmt.Sprintf("split-tcp-%d", at), fmt.Sprintf("a compressed message of which the TCP segment ends %d bytes before its end", len(hello)-at),
+			send(z(false, opText, helloWire[:at]), frame{fin: true, op: opCont, payload: helloWire[at:]}), wantText("Hello"))
+		good(fmt.Sprintf("split-tcp-%d", at), fmt.Sprintf("a compressed message of which the TCP segment ends %d bytes before its end", len(helloWire)-at),
 			func(l *link) error {
-				b := l.encode(z(true, opText, hello))
-				l.write(segAt(len(b)-len(hello)+at), b)
+				b := l.encode(z(true, opText, helloWire))
+				l.write(segAt(len(b)-len(helloWire)+at), b)
 				return wantText("Hello")(l)
 			})
 	}
-	good("ping-inside", "a ping between the fragments of a compressed message", send(z(false, opText, hello[:2]), ping("plain"), frame{op: opCont, payload: hello[2:5]}),
-		wantPong("plain"), send(last(string(hello[5:]))), wantText("Hello"))
-	good("empty-fragments", "empty fragments around a compressed message", send(z(false, opText, nil), more(string(hello)), last("")), wantText("Hello"))
-	good("chopped", "a compressed message, one byte a segment", sendIn(segBytes, z(true, opText, hello)), wantText("Hello"))
-	good("close-after", "messages, plain and compressed, in one write", send(z(true, opText, hello), text("plain"), z(true, opText, hello), ping("!")),
+	good("ping-inside", "a ping between the fragments of a compressed message", send(z(false, opText, helloWire[:2]), ping("plain"), frame{op: opCont, payload: helloWire[2:5]}),
+		wantPong("plain"), send(last(string(helloWire[5:]))), wantText("Hello"))
+	good("empty-fragments", "empty fragments around a compressed message", send(z(false, opText, nil), more(string(helloWire)), last("")), wantText("Hello"))
+	good("chopped", "a compressed message, one byte a segment", sendIn(segBytes, z(true, opText, helloWire)), wantText("Hello"))
+	good("close-after", "messages, plain and compressed, in one write", send(z(true, opText, helloWire), text("plain"), z(true, opText, helloWire), ping("!")),
 		wantText("Hello"), wantText("plain"), wantText("Hello"), wantPong("!"))
 }
 

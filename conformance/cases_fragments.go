@@ -147,6 +147,11 @@ func (s *list) pings() {
 	s.must("5.5.2-ping-not-text", "a ping's payload need not be UTF-8", wantsPong, send(ping("\xff\xfe\x00\x80")), wantPong("\xff\xfe\x00\x80"), closes)
 	s.must("5.5.3-pong-between-messages", "unsolicited pongs between messages", "two echoes",
 		send(pong("x"), text("1"), pong("y"), pong("z"), text("2")), wantText("1"), wantText("2"), closes)
+	s.manyPings()
+}
+
+// manyPings asks for pings faster than they are answered.
+func (s *list) manyPings() {
 	s.must("5.5.2-ten-pings", "ten pings one after the other, each answered", "ten pongs in order", func(l *link) error {
 		for i := range 10 {
 			if err := steps(send(ping(fmt.Sprint(i))), wantPong(fmt.Sprint(i)))(l); err != nil {

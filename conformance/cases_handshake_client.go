@@ -70,6 +70,12 @@ func (s *list) clientHandshake() {
 		}
 		return nil
 	})
+	s.beforeAnswer()
+	s.clientAnswers()
+}
+
+// beforeAnswer asks for silence until the 101, and for keys that differ.
+func (s *list) beforeAnswer() {
 	s.greets("silent", "no frame before the server's answer", "silence", func(e *env, h *hello) error {
 		h.c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) // silence cannot be seen sooner
 		if b, err := h.br.ReadByte(); err == nil {
@@ -93,7 +99,6 @@ func (s *list) clientHandshake() {
 		}
 		return nil
 	}})
-	s.clientAnswers()
 }
 
 // answers adds a case that changes the server's 101.
@@ -279,5 +284,5 @@ func (s *list) clientResponses() {
 	s.answers("7692-7.1-declined", "the offer is declined: messages are plain", "taken, then plain echo", true, func(*hello, *request) {},
 		steps(echoes(segWhole, opText, words(5000), 0), closes))
 	s.answers("7692-7.1-declined-rsv1", "a compressed message though the offer was declined", wants1002, true, func(*hello, *request) {},
-		steps(send(z(true, opText, []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00})), fails(1002)))
+		steps(send(z(true, opText, helloWire)), fails(1002)))
 }

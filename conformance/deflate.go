@@ -104,6 +104,7 @@ type deflater struct {
 	takeover bool
 	hist     []byte
 	turn     int
+	huff     *flate.Writer // codes without matches; made when needed
 }
 
 // message compresses p with the next style in turn, keeping or dropping the context as
@@ -150,18 +151,33 @@ func storedBlocks(p []byte) []byte {
 	return w.sync()
 }
 
+// dictTurns is how many messages of a connection may use the standard writer with a
+// dictionary: it takes a megabyte each time.
+const dictTurns = 24
+
 // dynamic uses the standard writer: with its full window when that is the negotiated one,
 // else without matches.
 func (z *deflater) dynamic(p []byte) []byte {
 	var b bytes.Buffer
-	level, dict := flate.HuffmanOnly, []byte(nil)
-	if z.window == 1<<15 {
-		level, dict = flate.BestSpeed+1, z.hist
+	if z.window == 1<<15 && z.turn < dictTurns {
+		w, err := flate.NewWriterDict(&b, 2, z.hist)
+		if err != nil {
+			panic(err) // the level is a constant
+		}
+		return flushed(w, p, &b)
 	}
-	w, err := flate.NewWriterDict(&b, level, dict)
-	if err != nil {
-		panic(err) // the levels above are constants
+	if z.huff == nil {
+		var err error
+		if z.huff, err = flate.NewWriter(&b, flate.HuffmanOnly); err != nil {
+			panic(err)
+		}
 	}
+	z.huff.Reset(&b)
+	return flushed(z.huff, p, &b)
+}
+
+// flushed writes p as one message; a write to a bytes.Buffer cannot fail.
+func flushed(w *flate.Writer, p []byte, b *bytes.Buffer) []byte {
 	w.Write(p)
 	w.Flush()
 	return bytes.TrimSuffix(b.Bytes(), []byte{0, 0, 0xff, 0xff})

@@ -196,12 +196,13 @@ func match() *regexp.Regexp {
 }
 
 func options() Options {
-	return Options{Limit: limit, OriginChecked: true, Timeout: 8 * time.Second, Parallel: 256, Match: match()}
+	return Options{Limit: limit, OriginChecked: true, Timeout: 20 * time.Second, Parallel: 256, Match: match()}
 }
 
 func wsURL(s *httptest.Server) string { return strings.Replace(s.URL, "http", "ws", 1) + "/" }
 
 func server(t *testing.T, h http.Handler, differences []known) {
+	t.Parallel() // the cases that get no answer wait together
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = quiet
 	s.Start()
@@ -212,6 +213,7 @@ func server(t *testing.T, h http.Handler, differences []known) {
 }
 
 func client(t *testing.T, c EchoClient, differences []known) {
+	t.Parallel()
 	rep := RunClient(t.Context(), "", c, options())
 	t.Logf("%d pass, %d declined", rep.Count(Pass), rep.Count(Declined))
 	judge(t, rep, differences)
