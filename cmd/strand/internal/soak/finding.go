@@ -81,7 +81,7 @@ func (r *run) file(l *lane, o *outcome) {
 func (r *run) finding(o *outcome, side string, kind uint8) *Finding {
 	f := &Finding{
 		Class: o.class, Side: side, Kind: kindName(kind), At: time.Since(r.began).Seconds(),
-		Notes: o.notes, What: printable(o.what, 200), Offset: o.at, Repeat: r.repeat(kind),
+		Notes: o.notes, What: printable(o.what, 200), Offset: o.at, Repeat: r.repeat(),
 	}
 	f.Victim = o.mark.String()
 	if o.mark.Kind == kindNone {
@@ -125,8 +125,11 @@ func printable(s string, limit int) string {
 }
 
 // repeat is the command line that sends the same bytes again.
-func (r *run) repeat(kind uint8) string {
-	s := fmt.Sprintf("strand soak -seed %d -conns %d -time %s -kinds %s", r.cfg.Seed, r.cfg.Conns, r.cfg.Time, r.kindList())
+func (r *run) repeat() string {
+	s := fmt.Sprintf("strand soak -seed %d -conns %d -time %s", r.cfg.Seed, r.cfg.Conns, r.cfg.Time)
+	if r.cfg.Kinds != "" && r.cfg.Kinds != "all" {
+		s += " -kinds " + r.cfg.Kinds
+	}
 	if r.cfg.MinSize != 0 || r.cfg.MaxSize != 1<<20 {
 		s += fmt.Sprintf(" -min %d -max %d", r.cfg.MinSize, r.cfg.MaxSize)
 	}
@@ -143,14 +146,6 @@ func (r *run) repeat(kind uint8) string {
 		s += " -target " + t.String()
 	}
 	return s
-}
-
-func (r *run) kindList() string {
-	names := make([]string, len(r.kinds))
-	for i, k := range r.kinds {
-		names[i] = kindName(k)
-	}
-	return strings.Join(names, ",")
 }
 
 // Text is the finding for a terminal.

@@ -149,6 +149,7 @@ func (k *keyring) appendCell(dst []byte, m Mark, c Coding, i int) []byte {
 func (k *keyring) appendPayload(dst []byte, m Mark, c Coding, off, n int) []byte {
 	size := cellSize[c]
 	end := len(dst) + n
+	dst = slices.Grow(dst, n+size)
 	i := off / size
 	if skip := off % size; skip > 0 && n > 0 {
 		cell := k.appendCell(make([]byte, 0, 128), m, c, i)

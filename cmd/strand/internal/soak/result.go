@@ -81,7 +81,7 @@ func (k *KindResult) add(o *KindResult) {
 
 func (r *run) result(s *sampler) *Result {
 	res := &Result{
-		Seed: r.cfg.Seed, Repeat: r.repeat(0), Server: r.cfg.URL, Conns: r.cfg.Conns, Seconds: s.elapsed.Seconds(),
+		Seed: r.cfg.Seed, Repeat: r.repeat(), Server: r.cfg.URL, Conns: r.cfg.Conns, Seconds: s.elapsed.Seconds(),
 		Started: r.began, Go: runtime.Version(), Notes: r.notes, Findings: r.book.list(), Samples: s.samples,
 		Machine: fmt.Sprintf("%s/%s, GOMAXPROCS %d", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0)),
 		Deflate: [2]uint64{r.deflate.Load(), r.plainWS.Load()},

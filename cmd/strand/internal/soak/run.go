@@ -90,7 +90,6 @@ type run struct {
 	stats  func() map[string]float64
 
 	echoesType bool // the server returns the request's Content-Type
-	noWS       bool
 
 	began   time.Time
 	stop    atomic.Bool

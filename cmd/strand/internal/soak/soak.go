@@ -154,7 +154,7 @@ func (r *run) probeWS(ctx context.Context) error {
 		return fmt.Errorf("the server does not answer a WebSocket handshake on %s/ws", r.prefix)
 	}
 	r.tally[kindWS].class[Refused].Store(0)
-	r.kinds, r.noWS = rest, true
+	r.kinds = rest
 	r.notes = append(r.notes, "The server has no WebSocket echo at "+r.prefix+"/ws; those kinds were left out.")
 	return nil
 }
