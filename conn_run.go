@@ -59,7 +59,7 @@ func (c *Conn) tellHangup() {
 			break
 		}
 	}
-	go c.onHangup()
+	c.lp.Go(c.id, "hang-up", c.onHangup)
 }
 
 // Run implements loop.Source: the strand is held already.
@@ -77,11 +77,11 @@ func (c *Conn) Replaced() {
 func (c *Conn) start() bool {
 	if c.slow.Load() > 0 {
 		c.lp.CountSpawned()
-		go c.runAside()
+		c.lp.Go(c.id, "aside", c.runAside)
 		return true
 	}
 	if c.lp.Spawn() {
-		go c.runAside()
+		c.lp.Go(c.id, "aside", c.runAside)
 		return true
 	}
 	return c.runInline()
@@ -140,7 +140,7 @@ func (c *Conn) turn(ticket uint64) {
 		if ticket != 0 {
 			c.lp.Abandon(ticket)
 		}
-		go c.finishAside()
+		c.lp.Go(c.id, "finish", c.finishAside)
 	}()
 	c.callbacks(c.take())
 	finished = true

@@ -384,7 +384,9 @@ func (c *Conn) waitWrite(done <-chan struct{}, why func() error) error {
 		c.handOff()
 		select {
 		case <-wait:
+			c.lp.Resumed(c.id, "writer")
 		case <-done:
+			c.lp.Resumed(c.id, "writer, done")
 			return why()
 		}
 	}

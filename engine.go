@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/d74363f0/strand/internal/loop"
-	"github.com/d74363f0/strand/internal/poll"
 )
 
 // Engine owns event loops and the connections on them. One engine is enough
@@ -60,7 +59,7 @@ func New(o Options) (*Engine, error) {
 		ended:     make(chan struct{}),
 	}
 	for range e.opts.Loops {
-		p, err := poll.Open()
+		p, err := loop.OpenPoller()
 		if err != nil {
 			for _, s := range e.shards {
 				s.Start() // a loop closes its poller when it ends

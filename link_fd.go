@@ -93,6 +93,12 @@ func rawOf(nc net.Conn) syscall.RawConn {
 // takeFD moves the socket of nc, if it is one of package net, to a descriptor
 // of ours and closes nc.
 func (c *Conn) takeFD(nc net.Conn) (bool, error) {
+	if s, ok := nc.(sock.Simulated); ok {
+		sys, fd, peer := s.Simulated()
+		c.link.fd.Init(sys, fd)
+		c.peer = peer
+		return true, nil
+	}
 	raw := rawOf(nc)
 	if raw == nil {
 		return false, nil

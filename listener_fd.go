@@ -34,22 +34,30 @@ func (l *Listener) startFD() (bool, error) {
 	if !ok {
 		return false, nil
 	}
+	simulated, _ := l.ln.(sock.Simulated)
 	switch l.ln.(type) {
 	case *net.TCPListener, *net.UnixListener:
 	default:
-		return false, nil
+		if simulated == nil {
+			return false, nil
+		}
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
 		return false, err
 	}
-	fd, err := sock.Dup(raw)
-	if err != nil {
-		return false, err
-	}
 	f := &l.fdl
+	if simulated != nil {
+		sys, fd, _ := simulated.Simulated()
+		f.fd.Init(sys, fd)
+	} else {
+		fd, err := sock.Dup(raw)
+		if err != nil {
+			return false, err
+		}
+		f.fd.Init(nil, fd)
+	}
 	f.l, f.lp = l, l.e.pick()
-	f.fd.Init(nil, fd)
 	if _, ok := l.ln.(*net.TCPListener); ok {
 		l.inherit()
 	}
@@ -186,14 +194,14 @@ func (l *Listener) opened(fd int, peer sock.Addr) {
 	lp.accepted.Add(1)
 	if err := l.e.enter(lp); err != nil {
 		var f sock.FD
-		f.Init(nil, fd)
+		f.Init(l.fdl.fd.System(), fd)
 		f.Retire()
 		f.Release()
 		return
 	}
 	c := newConn(lp, &acceptor{l.accept})
 	c.lsn, c.peer = l, peer
-	c.link.fd.Init(nil, fd)
+	c.link.fd.Init(l.fdl.fd.System(), fd)
 	if lp == l.fdl.lp {
 		c.attach()
 		return

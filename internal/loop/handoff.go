@@ -50,7 +50,7 @@ func (l *Loop) HandOff(id uint64) bool {
 // succeed starts the driver that follows the one whose ticket was w.
 func (l *Loop) succeed(w uint64) {
 	l.seq = (w + 1) >> 1
-	go l.drive()
+	l.Go(0, "next driver", l.drive)
 }
 
 // Abandon is Leave for a driver whose goroutine is about to end
@@ -130,7 +130,13 @@ func NewWatchdog() *Watchdog {
 }
 
 // Start runs the watchdog on a goroutine of its own.
-func (d *Watchdog) Start() { go d.watch() }
+func (d *Watchdog) Start() {
+	if s := simulated(); s != nil {
+		s.Watchdog(func() { d.look() })
+		return
+	}
+	go d.watch()
+}
 
 // Stop ends it.
 func (d *Watchdog) Stop() { close(d.stop) }

@@ -39,6 +39,7 @@ type Loop struct {
 	watch  *Watchdog
 	log    *slog.Logger
 	clock  func() int64 // monotonic nanoseconds
+	sim    Sim          // nil but under simulation
 
 	// word is seq<<1|1 while user code runs inline and seq<<1 otherwise. To
 	// replace the driver is to swap the former for a higher seq.
@@ -97,7 +98,7 @@ type Stats struct {
 // New returns a loop over poller that begins when Start is called. The loop
 // owns the poller.
 func New(poller poll.Poller, watch *Watchdog, log *slog.Logger, clock func() int64) *Loop {
-	l := &Loop{poller: poller, watch: watch, log: log, clock: clock, done: make(chan struct{})}
+	l := &Loop{poller: poller, watch: watch, log: log, clock: clock, sim: simulated(), done: make(chan struct{})}
 	l.slots.free = none
 	l.wheel.init()
 	return l
@@ -106,7 +107,7 @@ func New(poller poll.Poller, watch *Watchdog, log *slog.Logger, clock func() int
 // Start runs the loop on a goroutine of its own until Stop.
 func (l *Loop) Start() {
 	l.watch.add(l)
-	go l.drive()
+	l.Go(0, "first driver", l.drive)
 }
 
 // Stop ends the loop after the sources that are linked have been dropped; it

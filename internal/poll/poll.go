@@ -9,6 +9,7 @@
 //	                  generation)
 //	Wait(events, block)  fill events, waiting for the first if block; a spurious
 //	                  return with none is allowed, an event that is not true is allowed
+//	                  (but not Dead: that is believed for good)
 //	Wake()            make a Wait that is blocked, or the next one, return; any goroutine
 //	Close()
 //

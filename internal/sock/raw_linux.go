@@ -223,11 +223,15 @@ func (f *FD) SocketError() error {
 
 // Reset makes the close that follows send RST in place of FIN.
 func (f *FD) Reset() {
-	if f.sys != nil || !f.use() {
+	if !f.use() {
+		return
+	}
+	defer f.done()
+	if f.sys != nil {
+		f.sys.Kernel.Reset(int(f.num))
 		return
 	}
 	_ = unix.SetsockoptLinger(int(f.num), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	f.done()
 }
 
 // Accept takes one connection from a listening descriptor: a non-blocking
