@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"sync"
@@ -43,12 +42,22 @@ type negotiated struct {
 
 // extra is what only some connections need. The Conn's mu guards it.
 type extra struct {
-	pending   queue     // messages not yet given to sc
-	pong      []byte    // the payload of a pong that waits for room; nil for none
-	streaming bool      // a Writer is open
-	drops     Drops     // what the queue policy did
-	lifeEnd   time.Time // when MaxLifetime ends; zero for never
-	onClosed  []func()  // called when the connection has ended
+	pending   queue         // messages not yet given to sc
+	pong      []byte        // the payload of a pong that waits for room; nil for none
+	streaming bool          // a Writer is open
+	streamEnd chan struct{} // closed when it no longer is; nil if nobody waits
+	drops     Drops         // what the queue policy did
+	lifeEnd   time.Time     // when MaxLifetime ends; zero for never
+	onClosed  []func()      // called when the connection has ended
+}
+
+// endStream notes that no Writer is open any more.
+func (x *extra) endStream() {
+	x.streaming = false
+	if x.streamEnd != nil {
+		close(x.streamEnd)
+		x.streamEnd = nil
+	}
 }
 
 func newConn(h Handler, o *Options, neg *negotiated, client bool) *Conn {
@@ -107,10 +116,6 @@ func (c *Conn) Buffered() int {
 	c.mu.Unlock()
 	return n
 }
-
-// WaitWrite blocks until the queue is at most half full, the connection has
-// closed or ctx is done.
-func (c *Conn) WaitWrite(ctx context.Context) error { return c.sc.WaitWrite(ctx) }
 
 // PauseRead stops reading, and with it the callbacks but OnClose, until
 // ResumeRead. Messages already read are still delivered. The heartbeat does not

@@ -143,6 +143,16 @@ func (o *Options) maxQueued() int {
 	return o.MaxQueued
 }
 
+// transportLimit is how much the transport may hold before writers wait, who go on
+// at half of it. What it holds can no longer be dropped, so it gets little where
+// the policy is to drop.
+func (o *Options) transportLimit() int {
+	if o.Queue == DropOldest || o.Queue == KeepLatest {
+		return min(o.maxQueued(), 128<<10)
+	}
+	return o.maxQueued()
+}
+
 func (o *Options) pingInterval() time.Duration {
 	return orDuration(o.PingInterval, DefaultPingInterval)
 }

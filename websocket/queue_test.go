@@ -178,6 +178,62 @@ func TestSendWaits(t *testing.T) {
 	})
 }
 
+// TestSendBesideDrops: Send waits, on the strand too, where other writes drop what
+// is old, and a Writer holds both up.
+func TestSendBesideDrops(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		h := newTester()
+		const n = 300
+		h.message = func(c *Conn, _ MessageType, _ []byte) {
+			w, err := c.Writer(context.Background(), Text)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			go func() {
+				_, _ = io.WriteString(w, "streamed")
+				time.Sleep(5 * time.Millisecond)
+				_ = w.Close()
+			}()
+			for i := range n {
+				if err := c.WriteMessage(Binary, numbered(1000+i)); err != nil {
+					t.Error(err)
+				}
+				if err := c.Send(context.Background(), Binary, numbered(i)); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := c.WaitWrite(context.Background()); err != nil {
+				t.Error(err)
+			}
+			_ = c.WriteClose(4002, "")
+		}
+		url := serve(t, transport, &Options{MaxQueued: 200 << 10, Queue: DropOldest}, func() Handler { return h })
+		r := rawDial(t, url, "", frame(0x81, "go"))
+		sent, last := 0, -1
+		for {
+			f, p := r.receive()
+			if f == 0x88 {
+				break
+			}
+			if f&0x0f != 2 {
+				continue
+			}
+			if i := number(t, p); i < 1000 {
+				if sent++; i <= last {
+					t.Fatalf("message %d after %d", i, last)
+				}
+				last = i
+			}
+		}
+		if sent == 0 || last != n-1 {
+			t.Errorf("%d messages, the last %d", sent, last)
+		}
+		r.send(frame(0x88, "\x0f\xa2"))
+		h.wait(t)
+	})
+}
+
 // TestWriter: streamed messages, with others written meanwhile.
 func TestWriter(t *testing.T) {
 	each(t, func(t *testing.T, transport string) {

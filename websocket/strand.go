@@ -24,7 +24,7 @@ func (c *Conn) open(sc *strand.Conn) {
 	c.sc = sc
 	sc.SetHandler((*strandConn)(c))
 	sc.SetIdleTimeout(0)
-	sc.SetMaxQueued(c.o.maxQueued())
+	sc.SetMaxQueued(c.o.transportLimit())
 	sc.SetWriteTimeout(c.o.writeTimeout())
 	c.startTimer()
 	done := false
@@ -85,6 +85,7 @@ func (s *strandConn) OnClose(_ *strand.Conn, err error) {
 		after = c.x.onClosed
 		c.x.onClosed, c.x.pong = nil, nil
 		c.x.pending = queue{}
+		c.x.endStream()
 	}
 	c.mu.Unlock()
 	c.in = nil

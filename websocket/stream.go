@@ -21,7 +21,8 @@ const streamPiece = 32 << 10
 // Writer begins a message that is sent in fragments, uncompressed. Its Write
 // waits until the peer has taken enough of what is queued; ctx bounds the
 // waits. Other messages written meanwhile wait, within Options.MaxQueued, until
-// the Writer is closed; control frames do not. There is one Writer at a time.
+// the Writer is closed; control frames do not. There is one Writer at a time, and
+// it must be closed, or the connection.
 func (c *Conn) Writer(ctx context.Context, t MessageType) (*Writer, error) {
 	if t != Text && t != Binary {
 		return nil, ErrMessageType
@@ -83,7 +84,7 @@ func (w *Writer) try(p []byte, fin bool) (bool, error) {
 	if c.state.Load() != stateOpen {
 		return false, ErrClosed
 	}
-	if !fin && c.sc.Buffered() > c.o.maxQueued()/2 {
+	if !fin && c.sc.Buffered() > c.o.transportLimit()/2 {
 		return false, nil
 	}
 	if err := c.sendLocked(ws.Header{Fin: fin, Op: w.op}, p); err != nil {
@@ -92,7 +93,7 @@ func (w *Writer) try(p []byte, fin bool) (bool, error) {
 	w.op = ws.OpContinuation
 	if fin {
 		w.ended = true
-		c.x.streaming = false
+		c.x.endStream()
 		c.pumpLocked()
 	}
 	return true, nil

@@ -54,10 +54,60 @@ func (c *Conn) Send(ctx context.Context, t MessageType, p []byte) error {
 		if !errors.Is(err, ErrQueueFull) {
 			return err
 		}
-		if err = closedError(c.sc.WaitWrite(ctx)); err != nil {
+		if err = c.waitRoom(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// WaitWrite blocks until the queue is at most half full, the connection has
+// closed or ctx is done.
+func (c *Conn) WaitWrite(ctx context.Context) error {
+	for {
+		if err := c.waitRoom(ctx); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		full := c.x != nil && c.x.pending.bytes > c.o.maxQueued()/2
+		c.mu.Unlock()
+		if !full {
+			return nil
+		}
+	}
+}
+
+// waitRoom blocks until the transport takes more, and gives it what waits. It
+// may be called on the strand, where OnDrained cannot come meanwhile.
+func (c *Conn) waitRoom(ctx context.Context) error {
+	c.mu.Lock()
+	var ended chan struct{}
+	if c.x != nil && c.x.streaming {
+		if c.x.streamEnd == nil {
+			c.x.streamEnd = make(chan struct{})
+		}
+		ended = c.x.streamEnd
+	}
+	c.mu.Unlock()
+	if ended != nil {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := c.sc.WaitWrite(ctx); err != nil {
+		return closedError(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// By the measure of WaitWrite, so that each turn here makes progress.
+	for c.x != nil && len(c.x.pending.list) > 0 && !c.x.streaming &&
+		c.state.Load() == stateOpen && c.sc.Buffered() <= c.o.transportLimit()/2 {
+		if err := c.sendMessageLocked(c.x.pending.shift()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // closedError makes what the transport says after its end what we say.
@@ -133,15 +183,14 @@ func (c *Conn) write(m *outgoing) error {
 // roomLocked reports whether a message may be given to the transport now.
 func (c *Conn) roomLocked(m *outgoing) bool {
 	b := c.sc.Buffered()
-	limit := c.o.maxQueued()
+	limit := c.o.transportLimit()
 	switch {
 	case b == 0:
 		return true
 	case m.wait:
 		return b <= limit/2
 	case c.o.Queue == DropOldest || c.o.Queue == KeepLatest:
-		// What the transport holds can no longer be dropped, so it gets little.
-		limit = min(limit/2, 64<<10)
+		limit /= 2
 	}
 	return m.size()+ws.MaxHeader <= limit-b
 }
@@ -208,4 +257,4 @@ func (c *Conn) sendStringLocked(frame string) error {
 // All frames pass under mu, which is what makes it safe to lift the transport's
 // limit for one of them.
 func (c *Conn) liftLimit()    { c.sc.SetMaxQueued(math.MaxInt) }
-func (c *Conn) restoreLimit() { c.sc.SetMaxQueued(c.o.maxQueued()) }
+func (c *Conn) restoreLimit() { c.sc.SetMaxQueued(c.o.transportLimit()) }
