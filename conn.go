@@ -1,7 +1,6 @@
 package strand
 
 import (
-	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -28,6 +27,7 @@ type Conn struct {
 	outSize atomic.Int32 // bytes accepted and not taken by the kernel; written under mu
 	token   uint64       // the loop's; names it to the poller
 	rare    atomic.Pointer[rare]
+	tls     atomic.Pointer[tlsLayer] // nil for a plain connection
 
 	mu        sync.Mutex // guards the output: docs/locks.md
 	out       buf.Queue  // mu
@@ -130,14 +130,6 @@ func (c *Conn) setHandler(h Handler) {
 	c.mu.Lock() // for onHangup, which reads it outside the strand
 	c.handler = h
 	c.mu.Unlock()
-}
-
-// TLS returns the state of the TLS session, or nil for a plain connection.
-func (c *Conn) TLS() *tls.ConnectionState {
-	if c.link.std == nil {
-		return nil
-	}
-	return c.link.std.tlsState()
 }
 
 // LocalAddr returns our address. It is made anew for each call, so that an

@@ -10,6 +10,7 @@ import (
 // the connection. It does not block; OnClose says when it is done. A second
 // call returns an error that is net.ErrClosed.
 func (c *Conn) Close() error {
+	defer c.lockWrites()()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase != open {
@@ -17,7 +18,7 @@ func (c *Conn) Close() error {
 	}
 	c.phase = closing
 	c.wakeWriters()
-	if c.outSize.Load() == 0 {
+	if c.outSize.Load() == 0 && !c.holds() {
 		c.retire(errLocalClose)
 		return nil
 	}
@@ -55,13 +56,14 @@ func (c *Conn) abort(err error) bool {
 // CloseWrite tells the peer that no more will come, after what is queued.
 // Reading goes on.
 func (c *Conn) CloseWrite() error {
+	defer c.lockWrites()()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase != open || c.fin != finNone {
 		return errClosed
 	}
 	c.fin = finWanted
-	if c.outSize.Load() > 0 {
+	if c.outSize.Load() > 0 || c.tlsHolds() {
 		return nil
 	}
 	c.fin = finSent
@@ -87,6 +89,9 @@ func (c *Conn) retire(err error) {
 		r.mu.Unlock()
 	}
 	c.wakeWriters()
+	if t := c.tls.Load(); t != nil {
+		t.retired()
+	}
 	// A parked reader is woken now; OnClose itself follows the second step.
 	for {
 		s := c.state.Load()

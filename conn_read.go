@@ -16,6 +16,9 @@ import (
 // bounded amount, so that other connections have their turn: ErrWouldBlock may
 // come with input left, and OnReadable is then called again. Strand only.
 func (c *Conn) Read(p []byte) (int, error) {
+	if t := c.tls.Load(); t != nil {
+		return t.read(p)
+	}
 	if c.unread {
 		return c.readUnread(p)
 	}
@@ -124,12 +127,18 @@ func (c *Conn) WaitRead(ctx context.Context) error {
 
 // mustPark reports whether a reader that found nothing has nothing to go by.
 func (c *Conn) mustPark() bool {
+	if c.tlsNotReady() != nil {
+		return true
+	}
 	return !c.unread && !c.eof && c.readDone && !c.is(stRead|stReadT|stDead|stGone)
 }
 
 // waitRead parks until there is news for the reader, or done is closed; it
 // then returns false.
 func (c *Conn) waitRead(done <-chan struct{}) bool {
+	if t := c.tlsNotReady(); t != nil {
+		return t.waitReady(done)
+	}
 	if !c.mustPark() {
 		return true
 	}
@@ -139,7 +148,7 @@ func (c *Conn) waitRead(done <-chan struct{}) bool {
 	case <-r.parked:
 	default:
 	}
-	if !c.park() {
+	if !c.park(stRead | stReadT | stDead | stClose) {
 		return true
 	}
 	select {

@@ -193,6 +193,9 @@ func (c *Conn) runPosts() {
 // again, and a connection that is dead is ended once it has been read to its
 // end.
 func (c *Conn) readable() {
+	if t := c.tls.Load(); t != nil && t.intercept() {
+		return
+	}
 	c.readDone = false
 	c.budget = readBudget
 	c.handler.OnReadable(c)
@@ -201,7 +204,7 @@ func (c *Conn) readable() {
 	}
 	if c.eof {
 		if err := c.readError(); err != nil && (!errors.Is(err, io.EOF) || c.is(stDead)) {
-			c.abort(err)
+			c.endInput(err)
 		}
 		return
 	}

@@ -20,15 +20,16 @@ const (
 	stClose
 
 	// Lasting facts.
-	stHup    // the peer hung up: FIN or worse
-	stDead   // both directions ended, or an error
-	stPaused // PauseRead
-	stFull   // the kernel takes no more output until it says writable
-	stParked // a goroutine waits for input in waitRead
-	stOwned  // NetConn: no callback but OnClose
-	stGone   // retired: phase is closed
-	stClosed // OnClose has been called
-	stTold   // OnHangup has been called
+	stHup     // the peer hung up: FIN or worse
+	stDead    // both directions ended, or an error
+	stPaused  // PauseRead
+	stFull    // the kernel takes no more output until it says writable
+	stParked  // a goroutine waits for input in waitRead
+	stOwned   // NetConn: no callback but OnClose
+	stGone    // retired: phase is closed
+	stClosed  // OnClose has been called
+	stTold    // OnHangup has been called
+	stShaking // a TLS handshake reads the link: no OnReadable
 )
 
 const (
@@ -45,6 +46,8 @@ func runnable(s uint32) uint32 {
 		return 0
 	case s&stOwned != 0:
 		return s & stClose
+	case s&stShaking != 0:
+		return s & stEvents &^ stRead
 	case s&stPaused != 0 && s&stDead == 0:
 		return s & stEvents &^ stRead
 	}
@@ -109,10 +112,10 @@ func (c *Conn) rest() bool {
 	}
 }
 
-// park announces a reader that waits. It fails if there is something to read
-// or to know already: the reader has cleared stRead before it read, so a bit
-// that is set now is news.
-func (c *Conn) park() bool {
+// park announces a reader that waits. It fails if one of the bits in news is set:
+// the reader has cleared stRead before it read, so a bit that is set now is
+// something to read, or to know.
+func (c *Conn) park(news uint32) bool {
 	for {
 		s := c.state.Load()
 		if s&(stRead|stReadT|stDead|stGone) != 0 {

@@ -26,6 +26,9 @@ const (
 // accepted, or nothing of it: with ErrQueueFull if the queue has reached its
 // limit, or an error that is net.ErrClosed.
 func (c *Conn) Write(p []byte) (int, error) {
+	if t := c.tls.Load(); t != nil {
+		return t.send(p, nil, "")
+	}
 	c.mu.Lock()
 	err := c.admit(len(p))
 	if err == nil {
@@ -36,6 +39,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	c.mu.Unlock()
+	if err == errTLSBegan {
+		return c.Write(p)
+	}
 	return 0, err
 }
 
@@ -49,9 +55,15 @@ func (c *Conn) Writev(bufs ...[]byte) (int, error) {
 	if n == 0 {
 		return 0, nil
 	}
+	if t := c.tls.Load(); t != nil {
+		return t.send(nil, bufs, "")
+	}
 	c.mu.Lock()
 	if err := c.admit(n); err != nil {
 		c.mu.Unlock()
+		if err == errTLSBegan {
+			return c.Writev(bufs...)
+		}
 		return 0, err
 	}
 	c.send(nil, bufs, "")
@@ -70,9 +82,15 @@ func (c *Conn) WritevString(head []byte, s string) (int, error) {
 	if n == 0 {
 		return 0, nil
 	}
+	if t := c.tls.Load(); t != nil {
+		return t.send(head, nil, s)
+	}
 	c.mu.Lock()
 	if err := c.admit(n); err != nil {
 		c.mu.Unlock()
+		if err == errTLSBegan {
+			return c.WritevString(head, s)
+		}
 		return 0, err
 	}
 	c.send(head, nil, s)
@@ -80,8 +98,16 @@ func (c *Conn) WritevString(head []byte, s string) (int, error) {
 	return n, nil
 }
 
-// admit reports whether n more bytes may be queued. mu is held.
+// admit reports whether n more bytes may be queued as they are. mu is held.
 func (c *Conn) admit(n int) error {
+	if c.tls.Load() != nil {
+		return errTLSBegan
+	}
+	return c.room(n)
+}
+
+// room is admit for bytes that are, or will be, encrypted. mu is held.
+func (c *Conn) room(n int) error {
 	if c.phase != open || c.fin != finNone {
 		return errClosed
 	}
@@ -96,7 +122,7 @@ func (c *Conn) admit(n int) error {
 		// What is queued only waits for its callback to end.
 		c.flush()
 		if queued = int(c.outSize.Load()); queued == 0 {
-			return c.admit(n)
+			return c.room(n)
 		}
 	}
 	return ErrQueueFull
@@ -276,6 +302,9 @@ func (c *Conn) stall() {
 func (c *Conn) emptied() {
 	c.blocked = false
 	c.wakeWriters()
+	if c.holds() {
+		return
+	}
 	if c.fin == finWanted {
 		c.fin = finSent
 		_ = c.link.shutdownWrite()
@@ -409,6 +438,9 @@ func (c *Conn) writeGate() (<-chan struct{}, error) {
 	if r.werr != nil {
 		return nil, r.werr
 	}
+	if hs := c.holding(); hs != nil {
+		return hs.done, nil
+	}
 	if int(c.outSize.Load()) <= int(c.maxQueued)/2 {
 		return nil, nil
 	}
@@ -420,7 +452,13 @@ func (c *Conn) writeGate() (<-chan struct{}, error) {
 
 // Buffered returns the number of bytes that were accepted and not yet taken by
 // the kernel.
-func (c *Conn) Buffered() int { return int(c.outSize.Load()) }
+func (c *Conn) Buffered() int {
+	n := int(c.outSize.Load())
+	if t := c.tls.Load(); t != nil {
+		n += t.held()
+	}
+	return n
+}
 
 // SetMaxQueued replaces Options.MaxQueued for this connection, in bytes.
 func (c *Conn) SetMaxQueued(n int) {

@@ -14,7 +14,7 @@ type ConnInfo struct {
 	ID            uint64
 	Local, Remote string        // addresses; empty if not known
 	Handler       string        // the type of its Handler, which is what it speaks
-	State         string        // idle, running, waiting, paused, hijacked, closing, closed
+	State         string        // idle, running, waiting, handshake, paused, hijacked, closing, closed
 	Idle          time.Duration // since a byte last moved, coarse
 	Buffered      int           // bytes accepted and not taken by the kernel
 }
@@ -64,6 +64,8 @@ func (c *Conn) activity() string {
 		return "closing"
 	case s&stOwned != 0:
 		return "hijacked"
+	case s&stShaking != 0:
+		return "handshake"
 	case s&stParked != 0:
 		return "waiting"
 	case s&stBusy != 0:

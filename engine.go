@@ -18,6 +18,7 @@ type Engine struct {
 	opts   Options
 	shards []*shard
 	watch  *loop.Watchdog
+	gate   *gate // of TLS handshakes
 	start  time.Time
 
 	conns      atomic.Int64 // open connections
@@ -54,6 +55,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		opts:      o.withDefaults(),
 		watch:     loop.NewWatchdog(),
+		gate:      newGate(o.withDefaults().MaxHandshakes),
 		start:     time.Now(),
 		listeners: make(map[*Listener]struct{}),
 		ended:     make(chan struct{}),
@@ -152,7 +154,11 @@ func (c *Conn) attach() {
 		go c.link.std.pump()
 	}
 	c.arm()
-	if c.post(stOpen) {
+	bits := stOpen
+	if c.tls.Load() != nil {
+		bits |= stRead // the session may hold plain text already
+	}
+	if c.post(bits) {
 		lp.Again(c)
 	}
 }
@@ -171,6 +177,7 @@ func (e *Engine) adopt(nc net.Conn, h Handler, lp *shard, lsn *Listener) (*Conn,
 	}
 	c := newConn(lp, h)
 	c.lsn = lsn
+	nc = c.takeTLS(nc)
 	taken, err := c.takeFD(nc)
 	if err != nil {
 		lp.conns.Add(-1)

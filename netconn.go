@@ -1,6 +1,7 @@
 package strand
 
 import (
+	"crypto/tls"
 	"net"
 	"os"
 	"sync"
@@ -19,7 +20,24 @@ func (c *Conn) NetConn() net.Conn {
 	c.timerAt.Store(0)
 	c.clear(stPaused | stTimeouts | stDrained)
 	c.state.Or(stOwned)
+	if t := c.tls.Load(); t != nil {
+		t.begin(true)
+		return &tlsNetConn{netConn{c: c}}
+	}
 	return &netConn{c: c}
+}
+
+// tlsNetConn is the view of a connection that speaks TLS. It has the method by
+// which the users of a net.Conn find out.
+type tlsNetConn struct{ netConn }
+
+// ConnectionState returns the state of the session, the zero one during the
+// handshake.
+func (n *tlsNetConn) ConnectionState() tls.ConnectionState {
+	if s := n.c.TLS(); s != nil {
+		return *s
+	}
+	return tls.ConnectionState{}
 }
 
 // netConn is the blocking view. Reads are serialised by rmu, as the strand

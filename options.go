@@ -24,6 +24,15 @@ type Options struct {
 	// queued. Default: 5 s.
 	CloseTimeout time.Duration
 
+	// HandshakeTimeout bounds a TLS handshake, from StartTLS to its end. A
+	// server's StartTLS is called when the connection comes, so it also bounds
+	// the wait for the first byte. Default: 10 s.
+	HandshakeTimeout time.Duration
+
+	// MaxHandshakes is how many TLS handshakes compute at a time; those that wait
+	// for their peer are not counted. Default: GOMAXPROCS.
+	MaxHandshakes int
+
 	// KeepAlive is the idle time and the interval of TCP keep-alive probes on
 	// accepted connections, in whole seconds. Default: 15 s; negative: off.
 	KeepAlive time.Duration
@@ -46,6 +55,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CloseTimeout <= 0 {
 		o.CloseTimeout = 5 * time.Second
+	}
+	if o.HandshakeTimeout <= 0 {
+		o.HandshakeTimeout = 10 * time.Second
+	}
+	if o.MaxHandshakes <= 0 {
+		o.MaxHandshakes = runtime.GOMAXPROCS(0)
 	}
 	if o.KeepAlive == 0 {
 		o.KeepAlive = 15 * time.Second

@@ -44,7 +44,7 @@ func (c *Conn) sendFileOnce(f *os.File, n int64) (int, error) {
 	if c.phase != open || c.fin != finNone {
 		return 0, errClosed
 	}
-	if c.link.std != nil {
+	if c.link.std != nil || c.tls.Load() != nil {
 		return 0, errNoSendFile
 	}
 	if !c.blocked {

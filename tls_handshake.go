@@ -1,0 +1,246 @@
+package strand
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/d74363f0/strand/internal/buf"
+)
+
+// handshake is what a tlsLayer needs until it is ready.
+type handshake struct {
+	opts  TLSOptions
+	timer *time.Timer // aborts the connection
+	done  chan struct{}
+	once  sync.Once // closes done: the handshake is over, or the connection retired
+	gate  *gate
+	turn  turn // the goroutine's
+
+	held     []string // tlsLayer.wmu: written before the end of the handshake
+	heldSize atomic.Int32
+}
+
+func (hs *handshake) end() {
+	hs.timer.Stop()
+	hs.once.Do(func() { close(hs.done) })
+}
+
+// hold keeps what is written until it can be encrypted. wmu is held.
+func (hs *handshake) hold(n int, head []byte, bufs [][]byte, s string) {
+	p := make([]byte, 0, n-len(s))
+	p = append(p, head...)
+	for _, b := range bufs {
+		p = append(p, b...)
+	}
+	hs.held = append(hs.held, string(p), s)
+	hs.heldSize.Add(int32(n))
+}
+
+// firstRecord is the first byte of every TLS connection: the type of a record
+// with a message of the handshake.
+const firstRecord = 22
+
+// intercept takes news of input from the strand until the handshake is over, and
+// reports whether it did.
+func (t *tlsLayer) intercept() bool {
+	switch t.state.Load() {
+	case tlsReady:
+		return false
+	case tlsWaiting:
+		if t.begin(true) {
+			return true
+		}
+	}
+	// The event was taken before the handshake began, but it is the
+	// handshake's: post wakes its reader, and stShaking keeps it from the strand.
+	t.c.post(stRead)
+	return true
+}
+
+// begin starts the handshake if it waits for its beginning, and reports whether
+// it did. Any goroutine may; input says that there is some.
+func (t *tlsLayer) begin(input bool) bool {
+	if !t.state.CompareAndSwap(tlsWaiting, tlsShaking) {
+		return false
+	}
+	if input {
+		t.drained = false
+	}
+	t.c.state.Or(stShaking)
+	go t.shake(t.hs.Load())
+	return true
+}
+
+// shake is the handshake's goroutine. The link is read by it alone until it
+// ends: stShaking withholds stRead from the strand.
+func (t *tlsLayer) shake(hs *handshake) {
+	err := errors.New("runtime.Goexit in a callback of the tls.Config")
+	plain := false
+	defer func() {
+		if v := recover(); v != nil {
+			t.c.lp.engine.opts.Logger.Error("strand: a callback of a tls.Config panicked; its connection is closed",
+				"conn", t.c.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: %v", ErrPanic, v)
+		}
+		hs.gate.leave(&hs.turn)
+		t.shaken(hs, plain, err)
+	}()
+	if hs.opts.Plain != nil {
+		if plain, err = t.sniff(hs); plain || err != nil {
+			return
+		}
+		err = errors.New("runtime.Goexit in a callback of the tls.Config")
+	}
+	hs.gate.enter(&hs.turn, hs.done)
+	err = t.tc.Handshake()
+}
+
+// sniff looks at the first byte and reports whether it is not TLS.
+func (t *tlsLayer) sniff(hs *handshake) (bool, error) {
+	var first [1]byte
+	if _, err := t.readBlocking(hs, first[:]); err != nil {
+		return false, err
+	}
+	t.raw = append(first[:1:1], t.raw...)
+	return first[0] != firstRecord && !t.c.is(stOwned), nil
+}
+
+// readBlocking reads for the handshake. Whoever waits here gives up its turn to
+// compute.
+func (t *tlsLayer) readBlocking(hs *handshake, p []byte) (int, error) {
+	c := t.c
+	for c.alive() {
+		n, err := t.readLink(p)
+		if err != errTLSAgain {
+			return n, err
+		}
+		computing := hs.gate.leave(&hs.turn)
+		c.parkUntil(hs.done)
+		if computing {
+			hs.gate.enter(&hs.turn, hs.done)
+		}
+	}
+	return 0, errClosed
+}
+
+// parkUntil waits for news from the link, or for done.
+func (c *Conn) parkUntil(done <-chan struct{}) {
+	r := c.ex()
+	select { // a wake-up that nobody waited for
+	case <-r.parked:
+	default:
+	}
+	if !c.park(stRead | stDead | stClose) {
+		return
+	}
+	select {
+	case <-r.parked:
+	case <-done:
+		c.clear(stParked)
+	}
+}
+
+// shaken ends the handshake: what was written meanwhile is sent, and the link
+// is the strand's again.
+func (t *tlsLayer) shaken(hs *handshake, plain bool, err error) {
+	c := t.c
+	if plain {
+		t.state.Store(tlsPlain)
+		hs.end()
+		_ = c.Post(func(c *Conn) { t.unmake(hs) }) // on an error it is closed
+		c.clear(stShaking)
+		c.signal(stRead)
+		return
+	}
+	t.wmu.Lock()
+	state := tlsFailed
+	if err == nil {
+		state = tlsReady
+		t.sendHeld(hs)
+	}
+	t.hs.Store(nil) // before the state: from then on reads must not block
+	t.state.Store(state)
+	t.wmu.Unlock()
+	if err != nil {
+		c.closeFor(&HandshakeError{err})
+	} else if hs.opts.Done != nil {
+		_ = c.Post(hs.opts.Done) // on an error it is closed
+	}
+	hs.end()
+	c.clear(stShaking)
+	c.signal(stRead) // data may have come with the Finished (hazard 125)
+}
+
+// sendHeld encrypts what was written during the handshake, and says goodbye if
+// the connection was closed meanwhile. wmu is held.
+func (t *tlsLayer) sendHeld(hs *handshake) {
+	c := t.c
+	c.mu.Lock()
+	t.gather = true
+	goodbye := c.phase == closing || c.fin == finWanted
+	c.mu.Unlock()
+	for _, s := range hs.held {
+		if s != "" {
+			if _, err := t.tc.Write(buf.BytesOf(s)); err != nil {
+				break // the connection is retired
+			}
+		}
+	}
+	hs.held = nil
+	hs.heldSize.Store(0)
+	if goodbye {
+		_ = t.tc.CloseWrite()
+	}
+	t.written()
+}
+
+// unmake takes the layer away again: the peer does not speak TLS. It is a
+// callback of the strand.
+func (t *tlsLayer) unmake(hs *handshake) {
+	c := t.c
+	if c.tls.Load() != t {
+		return
+	}
+	t.wmu.Lock()
+	c.mu.Lock()
+	c.tls.Store(nil)
+	t.hold = false
+	for _, s := range hs.held {
+		if s != "" && c.phase != closed {
+			c.send(nil, nil, s)
+		}
+	}
+	if c.phase != closed && c.outSize.Load() == 0 {
+		c.emptied() // a Close or CloseWrite that came meanwhile
+	}
+	c.mu.Unlock()
+	t.wmu.Unlock()
+	c.readDone = t.drained
+	c.Unread(t.raw)
+	hs.opts.Plain(c)
+}
+
+// waitReady waits for the end of the handshake; false if done was closed first.
+// The strand's.
+func (t *tlsLayer) waitReady(done <-chan struct{}) bool {
+	hs := t.hs.Load()
+	if hs == nil {
+		return true
+	}
+	if t.state.Load() == tlsPlain {
+		t.unmake(hs)
+		return true
+	}
+	t.begin(true)
+	t.c.handOff()
+	select {
+	case <-hs.done:
+		return true
+	case <-done:
+		return false
+	}
+}
