@@ -148,7 +148,7 @@ func (c *Conn) waitRead(done <-chan struct{}) bool {
 	case <-r.parked:
 	default:
 	}
-	if !c.park(stRead | stReadT | stDead | stClose) {
+	if !c.park(stRead | stReadT | stDead | stGone) {
 		return true
 	}
 	select {

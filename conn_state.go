@@ -118,7 +118,7 @@ func (c *Conn) rest() bool {
 func (c *Conn) park(news uint32) bool {
 	for {
 		s := c.state.Load()
-		if s&(stRead|stReadT|stDead|stGone) != 0 {
+		if s&news != 0 {
 			return false
 		}
 		if c.state.CompareAndSwap(s, s|stParked) {

@@ -134,7 +134,7 @@ func (c *Conn) parkUntil(done <-chan struct{}) {
 	case <-r.parked:
 	default:
 	}
-	if !c.park(stRead | stDead | stClose) {
+	if !c.park(stRead | stDead | stGone) {
 		return
 	}
 	select {
