@@ -27,6 +27,7 @@ func serverMain(args []string) error {
 	addr := fs.String("addr", "", "where to listen, host:port")
 	every := fs.Duration("gc", 0, "collect garbage this often, whatever is allocated; 0 for never")
 	profile := fs.String("profile", "", "write NAME.cpu and NAME.heap, where NAME is this, at SIGTERM")
+	fine := fs.Bool("fine", false, "sample the heap every 4 KiB, which costs processor time")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -34,8 +35,10 @@ func serverMain(args []string) error {
 	if p == nil {
 		return fmt.Errorf("no peer %q", *name)
 	}
-	if *profile != "" {
+	if *fine {
 		runtime.MemProfileRate = 4 << 10
+	}
+	if *profile != "" {
 		if err := profileUntilTerm(*profile); err != nil {
 			return err
 		}

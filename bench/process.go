@@ -93,7 +93,7 @@ func (d *driver) startServer(ctx context.Context, peerName string, r *row) (*ser
 	}
 	if d.profile != "" {
 		name := r.name + "-" + strings.ReplaceAll(peerName, "/", "-")
-		args = append(args, "-profile", filepath.Join(d.profile, name))
+		args = append(args, "-profile", filepath.Join(d.profile, name), fmt.Sprintf("-fine=%t", r.unit == perConn))
 	}
 	s := &server{cmd: exec.Command(d.self, args...), addr: addr, done: make(chan struct{}), term: d.profile != ""}
 	s.cmd.Stderr = &s.errs
