@@ -133,6 +133,9 @@ func (r *run) repeat() string {
 	if r.cfg.MinSize != 0 || r.cfg.MaxSize != 1<<20 {
 		s += fmt.Sprintf(" -min %d -max %d", r.cfg.MinSize, r.cfg.MaxSize)
 	}
+	if r.cfg.Timeout != 30*time.Second {
+		s += fmt.Sprintf(" -timeout %s", r.cfg.Timeout)
+	}
 	if r.cfg.Insecure {
 		s += " -insecure"
 	}

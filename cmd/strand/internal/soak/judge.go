@@ -49,6 +49,9 @@ type judge struct {
 // The work on one bad message is bounded: after so many bytes without an explanation the rest is called unknown.
 const maxUnknownSteps = 2048
 
+// maxRecalls bounds the looking up of fragments for one bad message: each is a search through all that was sent lately.
+const maxRecalls = 6
+
 // judge compares what came with what was sent under mark m and explains the difference.
 func (j *judge) judge(m Mark, c Coding, want, got []byte) verdict {
 	v := verdict{spans: j.explain(m, c, want, got)}
@@ -216,19 +219,21 @@ func (e *explainer) findOther() (origin, int) {
 			}
 		}
 	}
-	if e.recall == nil || e.recalls >= 64 {
+	if e.recall == nil || e.recalls >= maxRecalls {
 		return origin{}, 0
 	}
 	e.recalls++
-	frag := rest[:min(len(rest), 128)]
-	for len(frag) >= 4 {
-		if o, ok := e.recall(frag); ok && o.mark != e.mark {
+	// Eight bytes are nobody's by accident, unless they are words: then more of them tell better.
+	for _, n := range [...]int{32, 8, 4} {
+		if n > len(rest) {
+			continue
+		}
+		if o, ok := e.recall(rest[:n]); ok && o.mark != e.mark {
 			return o, e.runOf(o, rest)
 		}
-		if len(frag) <= 8 {
+		if n == 8 {
 			break
 		}
-		frag = frag[:max(8, len(frag)/2)]
 	}
 	return origin{}, 0
 }

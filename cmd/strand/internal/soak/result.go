@@ -1,9 +1,11 @@
 package soak
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -87,6 +89,8 @@ func (r *run) result(s *sampler) *Result {
 		Deflate: [2]uint64{r.deflate.Load(), r.plainWS.Load()},
 		own:     r.own != nil,
 	}
+	// What is worst is read first.
+	slices.SortStableFunc(res.Findings, func(a, b *Finding) int { return cmp.Compare(a.Class, b.Class) })
 	if res.own {
 		res.Server = "own server on " + r.cfg.Target.String()
 		if r.cfg.TLS {

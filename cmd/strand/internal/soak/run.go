@@ -221,9 +221,9 @@ type memory struct {
 
 func (m *memory) load() {
 	m.text = make([][]byte, len(m.sent))
-	budget := 16 << 20
+	budget := 8 << 20
 	for i, s := range m.sent {
-		if s.n <= min(budget, 128<<10) {
+		if s.n <= min(budget, 32<<10) {
 			budget -= s.n
 			m.text[i] = m.keys.appendPayload(nil, s.mark, s.coding, 0, s.n)
 		}
