@@ -32,6 +32,7 @@ type Conn struct {
 	mu        sync.Mutex // guards the output: docs/locks.md
 	out       buf.Queue  // mu
 	maxQueued int32      // mu
+	gauged    int32      // mu: how much of the output the loop's gauge counts
 	phase     phase      // mu
 	blocked   bool       // mu: the kernel takes no more until it says writable
 	fin       finState   // mu

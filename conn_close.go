@@ -81,7 +81,9 @@ func (c *Conn) retire(err error) {
 	c.link.retire()
 	c.lp.dropped.Add(uint64(c.out.Release()))
 	c.outSize.Store(0)
+	c.gauge(0)
 	c.blocked = false
+	c.lp.closes[causeOf(err)].Add(1)
 	if err != errLocalClose {
 		r := c.ex()
 		r.mu.Lock()

@@ -172,7 +172,11 @@ func (c *Conn) settle(n int) {
 		c.link.std.kick()
 		return
 	}
-	if c.blocked || c.out.Len() < corkMax && c.lp.Inline(c.id) {
+	if c.blocked {
+		c.gauge(int(c.outSize.Load()))
+		return
+	}
+	if c.out.Len() < corkMax && c.lp.Inline(c.id) {
 		return
 	}
 	c.flush()
@@ -295,12 +299,27 @@ func (c *Conn) stall() {
 			c.rearm()
 		}
 	}
+	c.gauge(int(c.outSize.Load()))
 	c.wakeWriters()
+}
+
+// gauge brings the loop's count of bytes that wait for peers up to date: n are
+// this connection's. mu is held.
+func (c *Conn) gauge(n int) {
+	if n == int(c.gauged) {
+		return
+	}
+	c.lp.queued.Add(int64(n) - int64(c.gauged))
+	c.gauged = int32(n)
+	if int64(n) > c.lp.maxQueued.Load() {
+		c.lp.maxQueued.Store(int64(n)) // a lost race loses a sample of a maximum
+	}
 }
 
 // emptied does what waits for the queue to be empty. mu is held.
 func (c *Conn) emptied() {
 	c.blocked = false
+	c.gauge(0)
 	c.wakeWriters()
 	if c.holds() {
 		return
@@ -389,6 +408,7 @@ func (c *Conn) writeFailed(err error) {
 	r.mu.Unlock()
 	c.lp.dropped.Add(uint64(c.out.Release()))
 	c.outSize.Store(0)
+	c.gauge(0)
 	c.blocked = false
 	if c.phase == closing {
 		c.retire(err)

@@ -47,6 +47,9 @@ type shard struct {
 	dropped     atomic.Uint64 // queued bytes that were never sent
 	accepted    atomic.Uint64
 	closedConns atomic.Uint64
+	closes      [causes]atomic.Uint64
+	queued      atomic.Int64 // bytes that wait for peers that do not read
+	maxQueued   atomic.Int64 // the most of them for one peer since the last Stats
 	_           [64]byte
 }
 

@@ -111,6 +111,7 @@ func (s *stdLink) makeRoom() {
 // kick starts the writer if it does not run. Conn.mu is held.
 func (s *stdLink) kick() {
 	c := s.c
+	c.gauge(int(c.outSize.Load()))
 	if s.writing || c.out.Len() == 0 {
 		return
 	}
@@ -171,6 +172,7 @@ func (s *stdLink) writeBatch(batch *buf.Queue) error {
 		c.mu.Lock()
 		if c.phase != closed {
 			c.outSize.Add(int32(-n))
+			c.gauge(int(c.outSize.Load()))
 			c.sent(n)
 			c.wakeWriters()
 		}

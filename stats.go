@@ -1,6 +1,9 @@
 package strand
 
 import (
+	"errors"
+	"io"
+	"net"
 	"time"
 
 	"github.com/d74363f0/strand/internal/buf"
@@ -15,6 +18,15 @@ type Stats struct {
 	BytesIn      uint64 // bytes read from sockets
 	BytesOut     uint64 // bytes the kernel took
 	BytesDropped uint64 // queued, and never sent because the connection ended
+
+	// Closes counts the ends of connections by what ended them: "local" (Close
+	// or Abort), "peer" (it ended the connection), "idle timeout", "read
+	// timeout", "write timeout", "error" (of the socket), "panic" (in a
+	// callback), "isolation" and "other".
+	Closes map[string]uint64
+
+	QueuedBytes    int64 // output that waits for peers that do not read
+	MaxQueuedBytes int64 // the most of it for one peer since the last Stats
 
 	BlocksInUse    int64        // pooled Blocks that are taken and not released
 	BlocksTaken    int64        // Blocks handed out
@@ -46,6 +58,7 @@ func (e *Engine) Stats() Stats {
 		Violations:   e.violations.Load(),
 		Uptime:       time.Since(e.start),
 		Loops:        len(e.shards),
+		Closes:       make(map[string]uint64, causes),
 	}
 	for _, lp := range e.shards {
 		s.Accepted += lp.accepted.Load()
@@ -53,6 +66,11 @@ func (e *Engine) Stats() Stats {
 		s.BytesIn += lp.in.Load()
 		s.BytesOut += lp.out.Load()
 		s.BytesDropped += lp.dropped.Load()
+		s.QueuedBytes += lp.queued.Load()
+		s.MaxQueuedBytes = max(s.MaxQueuedBytes, lp.maxQueued.Swap(0))
+		for i := range lp.closes {
+			s.Closes[cause(i).String()] += lp.closes[i].Load()
+		}
 		ls := lp.Loop.Stats()
 		s.HandOffs += ls.HandOffs
 		s.Noticed += ls.Noticed
@@ -67,4 +85,47 @@ func (e *Engine) Stats() Stats {
 	}
 	s.BlocksInUse = s.BlocksTaken - s.BlocksReleased
 	return s
+}
+
+// cause is what ended a connection, for counting.
+type cause int
+
+const (
+	causeLocal cause = iota
+	causePeer
+	causeIdle
+	causeRead
+	causeWrite
+	causeError
+	causePanic
+	causeIsolation
+	causeOther
+	causes = iota
+)
+
+func (k cause) String() string {
+	return [causes]string{"local", "peer", "idle timeout", "read timeout", "write timeout", "error", "panic", "isolation", "other"}[k]
+}
+
+func causeOf(err error) cause {
+	var op *net.OpError
+	switch {
+	case err == errLocalClose:
+		return causeLocal
+	case errors.Is(err, io.EOF):
+		return causePeer
+	case err == ErrIdleTimeout:
+		return causeIdle
+	case err == ErrReadTimeout:
+		return causeRead
+	case err == ErrWriteTimeout:
+		return causeWrite
+	case errors.Is(err, ErrPanic):
+		return causePanic
+	case errors.Is(err, ErrIsolation):
+		return causeIsolation
+	case errors.As(err, &op):
+		return causeError
+	}
+	return causeOther
 }
