@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -78,5 +79,35 @@ func TestPageNeedsNothingElse(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	mk := func(peer string, v, p99 float64) Result {
+		return Result{Peer: peer, Samples: []Sample{{Value: v, CPU: 1e6 / v, P50: 1, P99: p99}}}
+	}
+	r := &Report{Rows: []Row{
+		{Name: "tcp-echo-1k-1000", Unit: "msg/s", Peers: []Result{mk(Reference, 120, 5), mk("gnet", 100, 6), mk("c-epoll", 140, 1)}},
+		{Name: "ws-echo-1k-1000", Unit: "msg/s", Peers: []Result{mk(Reference, 100, 9), mk("gws", 90, 8), mk("nbio", 50, 9), mk("nbio-inline", 70, 9)}},
+		{Name: "ws-echo-1k-18000", Unit: "msg/s", Peers: []Result{mk(Reference, 50, 9)}},
+		{Name: "idle-ws", Unit: "bytes/conn", Less: true, Peers: []Result{mk(Reference, 500, 0)}},
+	}}
+	r.Finish()
+	got := map[string]bool{}
+	for _, v := range r.Verdicts() {
+		got[v.Row+" "+v.Want] = v.OK
+	}
+	want := map[string]bool{
+		"tcp-echo-1k-1000 1.15× gnet":                                          true,
+		"tcp-echo-1k-1000 p99 at most 6µs (gnet)":                              true,
+		"tcp-echo-1k-1000 0.93× c-epoll":                                       false,
+		"ws-echo-1k-1000 1.25× gws":                                            false,
+		"ws-echo-1k-1000 p99 at most 8µs (gws)":                                false,
+		"ws-echo-1k-1000 1.35× nbio-inline":                                    true,
+		"idle-ws at most 525 bytes/conn":                                       true,
+		"ws-echo-1k-18000 processor time at most 1.3× that of ws-echo-1k-1000": false,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("verdicts %v, want %v", got, want)
 	}
 }

@@ -16,6 +16,7 @@ func Table(w io.Writer, r *Report) {
 	for i := range r.Rows {
 		tableRow(w, &r.Rows[i])
 	}
+	verdictTable(w, r)
 }
 
 func tableRow(w io.Writer, row *Row) {
