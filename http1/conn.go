@@ -22,6 +22,7 @@ const (
 	modeDrain                // discards what a handler left of its body
 	modeLinger               // discards everything, until the client has read our last words
 	modeHijacked             // somebody else's
+	modeNext                 // another protocol's, of TLSNextProto; still counted here
 	modeClosed               // nothing more
 )
 
@@ -89,13 +90,22 @@ func (hc *conn) OnOpen(c *strand.Conn) {
 		hc.extra.ctx = ctx
 	}
 	c.SetMaxQueued(orDefault(s.MaxQueued, DefaultMaxQueued))
-	if d := s.idleTimeout(); d > 0 {
-		c.SetIdleTimeout(d)
-	}
 	if d := s.writeProgressTimeout(); d > 0 {
 		c.SetWriteTimeout(d)
 	}
-	if d := s.readHeaderTimeout(); d > 0 {
+	if hc.scope.tls != nil {
+		hc.startTLS()
+		return
+	}
+	hc.begin()
+}
+
+// begin starts the clocks of the first request.
+func (hc *conn) begin() {
+	if d := hc.scope.srv.idleTimeout(); d > 0 {
+		hc.c.SetIdleTimeout(d)
+	}
+	if d := hc.scope.srv.readHeaderTimeout(); d > 0 {
 		hc.setDeadline(time.Now().Add(d))
 	}
 }
@@ -144,7 +154,8 @@ func (hc *conn) resume(*strand.Conn) {
 }
 
 // OnClose ends what still hangs on the connection.
-func (hc *conn) OnClose(_ *strand.Conn, _ error) {
+func (hc *conn) OnClose(_ *strand.Conn, err error) {
+	hc.logHandshake(err)
 	hc.cancelRequest()
 	hc.release()
 	if hc.mode == modeHijacked {
@@ -356,6 +367,10 @@ func (hc *conn) readFailed(err error) {
 		return
 	}
 	if bad, ok := err.(*h1.Error); ok {
+		if hc.isPreface() {
+			hc.handOver(protoH2C)
+			return
+		}
 		hc.setState(http.StateActive)
 		hc.reject(bad)
 		return
@@ -365,7 +380,7 @@ func (hc *conn) readFailed(err error) {
 
 // close closes the connection once everything written has been sent.
 func (hc *conn) close() {
-	if hc.mode != modeHijacked {
+	if hc.mode != modeHijacked && hc.mode != modeNext {
 		hc.mode = modeClosed
 		_ = hc.c.Close() // an error says that it is closed
 	}

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 type scope struct {
 	srv *Server
 	ctx context.Context // what the contexts of requests descend from
+	tls *tls.Config     // of ServeTLS, else nil
 	lim h1.Limits
 }
 

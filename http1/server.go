@@ -91,8 +91,18 @@ type Server struct {
 	// proxy all connections come from one address. Zero: no limit.
 	MaxConnsPerIP int
 
-	// TLSNextProto is there for compatibility: this package speaks HTTP/1 only.
-	TLSNextProto map[string]func(*Server, *tls.Conn, http.Handler)
+	// TLSNextProto holds what serves connections whose client chose another protocol
+	// by ALPN. The function owns the net.Conn, which has a ConnectionState method as a
+	// *tls.Conn has, and the handler has BaseContext() context.Context; the connection
+	// is over when it closes the net.Conn. The key "unencrypted_http2" is for connections
+	// without TLS that begin with the preface of HTTP/2. This package speaks HTTP/1
+	// only; the module http2 fills the map in. "h2" in TLSConfig.NextProtos counts only
+	// if it is in the map.
+	TLSNextProto map[string]func(*Server, net.Conn, http.Handler)
+
+	// InsecureAllowPlain has ServeTLS serve clients that do not speak TLS, too, in the
+	// clear: one port for both. Without it they are told with 400.
+	InsecureAllowPlain bool
 
 	// ConnState is called when a connection changes its state. The net.Conn identifies the
 	// connection; it can be closed and given deadlines, but not read or written.
@@ -188,7 +198,10 @@ func (s *Server) Serve(l net.Listener) error {
 		_ = l.Close()
 		return http.ErrServerClosed
 	}
-	sc := newScope(s, l)
+	return s.serve(l, newScope(s, l))
+}
+
+func (s *Server) serve(l net.Listener, sc *scope) error {
 	switch l.(type) {
 	case *net.TCPListener, *net.UnixListener:
 		return s.serveNative(l, sc)
@@ -221,56 +234,6 @@ func (s *Server) serveNative(l net.Listener, sc *scope) error {
 		return err
 	}
 	return net.ErrClosed
-}
-
-// ListenAndServeTLS is ListenAndServe with TLS.
-func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
-	if s.inShutdown.Load() {
-		return http.ErrServerClosed
-	}
-	addr := s.Addr
-	if addr == "" {
-		addr = ":https"
-	}
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	return s.ServeTLS(l, certFile, keyFile)
-}
-
-// ServeTLS is Serve with TLS. The files may be empty if TLSConfig has a certificate.
-func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
-	config := &tls.Config{}
-	if s.TLSConfig != nil {
-		config = s.TLSConfig.Clone()
-	}
-	config.NextProtos = http1Only(config.NextProtos)
-	if len(config.Certificates) == 0 && config.GetCertificate == nil && config.GetConfigForClient == nil || certFile != "" || keyFile != "" {
-		cert, err := tls.LoadX509KeyPair(certFile, keyFile)
-		if err != nil {
-			_ = l.Close()
-			return err
-		}
-		config.Certificates = append([]tls.Certificate{cert}, config.Certificates...)
-	}
-	return s.Serve(tls.NewListener(l, config))
-}
-
-// http1Only returns the protocols to offer: never h2, which this package does not speak.
-func http1Only(protos []string) []string {
-	out := make([]string, 0, len(protos)+1)
-	seen := false
-	for _, p := range protos {
-		if p != "h2" {
-			out = append(out, p)
-		}
-		seen = seen || p == "http/1.1"
-	}
-	if !seen {
-		out = append(out, "http/1.1")
-	}
-	return out
 }
 
 func (s *Server) engine() *strand.Engine {
