@@ -96,8 +96,12 @@ func (l *lane) delivered(e *expect) {
 	l.before = append(l.before, e)
 }
 
-// Further messages are awaited this long once one was not as expected, to tell lost from late and swapped from gone.
-const troublePatience = 400 * time.Millisecond
+// Once a message was not as expected, those still due are awaited this long, to tell lost from late, and what is not
+// due a little longer, to tell swapped from gone.
+const (
+	latePatience  = 2 * time.Second
+	strayPatience = 300 * time.Millisecond
+)
 
 // trouble settles a conversation in which g, which may be nil, or err came instead of what was due. The connection is
 // of no use afterwards.
@@ -107,15 +111,18 @@ func (l *lane) trouble(g *got, err error) {
 	if g != nil {
 		t.came = append(t.came, g)
 	}
-	until := time.Now().Add(troublePatience)
-	l.x.nc.SetDeadline(until)
-	for err == nil && len(t.came) < 2*len(t.due)+8 {
-		if g, err = l.next(); g != nil {
-			t.came = append(t.came, g)
+	more := func(n int, patience time.Duration) {
+		l.x.nc.SetDeadline(time.Now().Add(patience))
+		for err == nil && len(t.came) < n {
+			if g, err = l.next(); g != nil {
+				t.came = append(t.came, g)
+			}
 		}
 	}
+	more(len(t.due), min(latePatience, l.w.run.cfg.Timeout))
+	more(2*len(t.due)+8, strayPatience)
 	t.ended = ending(err)
-	raw, _ := l.x.rest(nil, time.Until(until))
+	raw, _ := l.x.rest(nil, strayPatience) // how it ended has been said
 	switch k := len(t.came) - 1; {
 	case len(raw) == 0:
 	case k >= 0 && (t.came[k].stray || t.came[k].flaw != ""):

@@ -76,16 +76,13 @@ func reusedHeaders(h http.Handler) http.Handler {
 	})
 }
 
-// dirtyHeaders forgets to clear that map.
+// dirtyHeaders lets a header of one request appear in another.
 func dirtyHeaders(h http.Handler) http.Handler {
-	var maps sync.Map
+	var t nowAndThen
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m, _ := maps.LoadOrStore(r.RemoteAddr, http.Header{})
-		shared := m.(http.Header)
-		for k, v := range r.Header {
-			shared[k] = v
+		if t.yes() {
+			r.Header.Set("X-Soak-Stain", "of somebody else")
 		}
-		r.Header = shared
 		h.ServeHTTP(w, r)
 	})
 }
