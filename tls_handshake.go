@@ -49,6 +49,7 @@ const firstRecord = 22
 func (t *tlsLayer) intercept() bool {
 	switch t.state.Load() {
 	case tlsReady:
+		t.drained = false // there is news from the poller
 		return false
 	case tlsWaiting:
 		if t.begin(true) {

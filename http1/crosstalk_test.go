@@ -340,19 +340,25 @@ func (x *crosstalk) reply(br *bufio.Reader, id uint64, deed string, size int) bo
 }
 
 func TestCrosstalk(t *testing.T) {
-	cert := selfSigned(t)
+	config := &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
+	old := config.Clone()
+	old.MaxVersion = tls.VersionTLS12
+	same := func(l net.Listener) net.Listener { return l }
+	foreign := func(l net.Listener) net.Listener { return foreignConns{l} }
 	for _, tt := range []struct {
 		name   string
 		listen func(net.Listener) net.Listener
+		config *tls.Config // for ServeTLS; nil: Serve
 		dial   func(addr string) (net.Conn, error)
 	}{
-		{"native", func(l net.Listener) net.Listener { return l }, dialPlain},
-		{"foreign", func(l net.Listener) net.Listener { return foreignConns{l} }, dialPlain},
-		{"tls", func(l net.Listener) net.Listener {
-			return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}})
-		}, dialTLS},
+		{"native", same, nil, dialPlain},
+		{"foreign", foreign, nil, dialPlain},
+		{"a TLS listener", func(l net.Listener) net.Listener { return tls.NewListener(l, config) }, nil, dialTLS},
+		{"TLS 1.3", same, config, dialTLS},
+		{"TLS 1.2", same, old, dialTLS},
+		{"TLS over foreign", foreign, config, dialTLS},
 	} {
-		t.Run(tt.name, func(t *testing.T) { runCrosstalk(t, tt.listen, tt.dial) })
+		t.Run(tt.name, func(t *testing.T) { runCrosstalk(t, tt.listen, tt.config, tt.dial) })
 	}
 }
 
@@ -373,7 +379,7 @@ func (l foreignConns) Accept() (net.Conn, error) {
 	return struct{ net.Conn }{c}, nil
 }
 
-func runCrosstalk(t *testing.T, listen func(net.Listener) net.Listener, dial func(string) (net.Conn, error)) {
+func runCrosstalk(t *testing.T, listen func(net.Listener) net.Listener, config *tls.Config, dial func(string) (net.Conn, error)) {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("STRAND_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
@@ -389,9 +395,15 @@ func runCrosstalk(t *testing.T, listen func(net.Listener) net.Listener, dial fun
 		t.Fatal(err)
 	}
 	x := &crosstalk{t: t}
-	srv := &Server{Handler: x, Engine: e, ErrorLog: log.New(io.Discard, "", 0)}
+	srv := &Server{Handler: x, Engine: e, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: config}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(listen(l)) }()
+	go func() {
+		if config != nil {
+			done <- srv.ServeTLS(listen(l), "", "")
+			return
+		}
+		done <- srv.Serve(listen(l))
+	}()
 	until := time.Now().Add(1500 * time.Millisecond)
 	var clients sync.WaitGroup
 	for i := range 24 {
