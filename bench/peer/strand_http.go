@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"crypto/tls"
 	"net"
 	"net/http"
 
@@ -21,7 +20,8 @@ func serveStrandHTTPS(addr string) error {
 	if err != nil {
 		return err
 	}
-	return http1.Serve(tls.NewListener(ln, cfg), stdMux(setLength))
+	srv := &http1.Server{Handler: stdMux(setLength), TLSConfig: cfg}
+	return srv.ServeTLS(ln, "", "")
 }
 
 // serveStrandWS upgrades at /ws.
