@@ -198,7 +198,7 @@ func TestCloseInsideCallbacks(t *testing.T) { // hazard 146
 	e := newEngine(t, strand.Options{})
 	for _, end := range []func(*strand.Conn) error{(*strand.Conn).Close, (*strand.Conn).Abort} {
 		for _, where := range []string{"open", "readable", "drained", "close", "post"} {
-			closed := make(chan struct{}, 2)
+			closed, full := make(chan struct{}, 2), make(chan struct{})
 			do := func(at string, c *strand.Conn) {
 				if at == where {
 					_ = end(c)
@@ -215,6 +215,7 @@ func TestCloseInsideCallbacks(t *testing.T) { // hazard 146
 							for c.Buffered() == 0 { // until the kernel takes no more
 								_, _ = c.Write(make([]byte, 1<<20))
 							}
+							close(full)
 						}
 					},
 					readable: func(c *strand.Conn) { do("readable", c); echo(c) },
@@ -227,6 +228,9 @@ func TestCloseInsideCallbacks(t *testing.T) { // hazard 146
 				_, _ = nc.Write([]byte("x"))
 				if where == "close" {
 					_ = nc.(*net.TCPConn).CloseWrite()
+				}
+				if where == "drained" {
+					<-full
 				}
 				_, _ = io.Copy(io.Discard, nc)
 				_ = nc.Close()

@@ -194,20 +194,29 @@ func (c *Conn) sendDirect(head []byte, bufs [][]byte, s string) bool {
 	if total < directMin && c.lp.Inline(c.id) {
 		return false
 	}
-	var arr [16][]byte
-	pieces, err := c.out.Peek(c.id, arr[:0:8], sock.Piece)
+	if c.out.Len() > sock.Piece/2 || len(bufs) > 6 {
+		return false // many small pieces: gather them first
+	}
+	var before [8][]byte
+	queued, err := c.peek(before[:0])
 	if err != nil {
 		c.violated(err)
 		return true
 	}
-	if c.out.Len() > sock.Piece/2 || len(pieces) == 8 || len(bufs) > 6 {
-		return false // many small pieces: gather them first
+	if len(queued) == len(before) {
+		return false // there may be more of them
 	}
-	own := len(pieces)
-	pieces = append(arr[:own:len(arr)], head)
-	pieces = append(pieces, bufs...)
-	pieces = append(pieces, buf.BytesOf(s))
-	n, err := c.link.writev(pieces)
+	// Stored by index into an array of this frame, for append and stores through
+	// a slice would have the caller's memory escape.
+	var pieces [16][]byte
+	k := copy(pieces[:], queued)
+	pieces[k] = head
+	for i, p := range bufs {
+		pieces[k+1+i] = p
+	}
+	k += 1 + len(bufs)
+	pieces[k] = buf.BytesOf(s)
+	n, err := c.link.writev(pieces[:k+1])
 	if err != nil && err != syscall.EAGAIN {
 		c.writeFailed(err)
 		return true
@@ -216,6 +225,14 @@ func (c *Conn) sendDirect(head []byte, bufs [][]byte, s string) bool {
 	taken := min(n, c.out.Len())
 	c.out.Consume(taken)
 	return c.queueRest(n-taken, head, bufs, s)
+}
+
+// peek is Peek with nothing asked of an empty queue. mu is held.
+func (c *Conn) peek(dst [][]byte) ([][]byte, error) {
+	if c.out.Len() == 0 {
+		return dst, nil
+	}
+	return c.out.Peek(c.id, dst, sock.Piece)
 }
 
 // queueRest queues what is left of the pieces after the kernel took n bytes of

@@ -7,8 +7,8 @@ import (
 	"github.com/d74363f0/strand/internal/buf"
 )
 
-// sealMin is the size from which a piece of a write is encrypted by itself
-// rather than gathered with its neighbours: a record's worth, in bytes.
+// sealMin is how much is gathered before it is encrypted: a record's worth, in
+// bytes.
 const sealMin = 16 << 10
 
 // send is the Write methods of a connection that speaks TLS. Room is asked for
@@ -62,10 +62,9 @@ func (t *tlsLayer) sendPlain(n int, head []byte, bufs [][]byte, s string) (int, 
 
 // seal encrypts the pieces. wmu is held.
 func (t *tlsLayer) seal(n int, head []byte, bufs [][]byte, s string) error {
-	if n == len(head) {
-		_, err := t.tc.Write(head)
-		return err
-	}
+	// All goes through a Block, also what could be encrypted where it lies: what
+	// is passed to crypto/tls would escape, and with it the argument of every
+	// Write of a plain connection, too.
 	b := buf.Take(t.c.id, min(n, sealMin))
 	defer b.Release()
 	err := t.gatherInto(b, head)
@@ -86,10 +85,6 @@ func (t *tlsLayer) seal(n int, head []byte, bufs [][]byte, s string) error {
 // gatherInto appends p to b, and encrypts what b cannot hold.
 func (t *tlsLayer) gatherInto(b *buf.Block, p []byte) error {
 	for len(p) > 0 {
-		if b.Len() == 0 && len(p) >= sealMin {
-			_, err := t.tc.Write(p)
-			return err
-		}
 		k := b.Append(p)
 		p = p[k:]
 		if len(b.Tail()) > 0 {

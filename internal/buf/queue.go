@@ -109,7 +109,8 @@ func (q *Queue) Peek(owner uint64, dst [][]byte, limit int) ([][]byte, error) {
 			break
 		}
 		total += len(p)
-		dst = append(dst, p)
+		dst = dst[:len(dst)+1] // there is room: append would let dst's contents escape
+		dst[len(dst)-1] = p
 	}
 	return dst, nil
 }

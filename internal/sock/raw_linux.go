@@ -77,9 +77,6 @@ func (f *FD) read1(p []byte) (int, syscall.Errno) {
 // Write writes p, or as much of it as the kernel takes now. It never blocks:
 // syscall.EAGAIN means that it took nothing. p does not escape.
 func (f *FD) Write(p []byte) (int, error) {
-	if len(p) > Piece {
-		p = p[:Piece]
-	}
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -107,7 +104,7 @@ func (f *FD) write1(p []byte) (int, syscall.Errno) {
 	if f.sys != nil {
 		return f.sys.Kernel.Write(int(f.num), string(p))
 	}
-	if racing {
+	if racing || len(p) > Piece { // a call that takes its time: the scheduler is told
 		n, err := syscall.Write(int(f.num), p)
 		return max(n, 0), toErrno(err)
 	}
@@ -119,7 +116,7 @@ func (f *FD) write1(p []byte) (int, syscall.Errno) {
 }
 
 // Writev writes the pieces in order, or as much as the kernel takes now, of at
-// most MaxPieces pieces and about Piece bytes.
+// most MaxPieces pieces.
 func (f *FD) Writev(pieces [][]byte) (int, error) {
 	if len(pieces) == 1 {
 		return f.Write(pieces[0])
@@ -142,10 +139,9 @@ func (f *FD) writev(pieces [][]byte) (int, syscall.Errno) {
 		if len(p) == 0 {
 			continue
 		}
-		if n == len(iov) || total >= Piece {
+		if n == len(iov) {
 			break
 		}
-		p = p[:min(len(p), Piece-total)]
 		iov[n].Base = unsafe.SliceData(p)
 		iov[n].SetLen(len(p))
 		n++
@@ -154,12 +150,18 @@ func (f *FD) writev(pieces [][]byte) (int, syscall.Errno) {
 	if n == 0 {
 		return 0, 0
 	}
-	if f.sys != nil || racing {
+	if f.sys != nil || racing || n == 1 {
 		// One write at a time means the same to the peer; the vector is only speed.
 		return f.write(unsafe.Slice(iov[0].Base, int(iov[0].Len)))
 	}
 	for {
-		sent, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, uintptr(f.num), uintptr(unsafe.Pointer(&iov[0])), uintptr(n))
+		var sent uintptr
+		var errno syscall.Errno
+		if total > Piece {
+			sent, _, errno = syscall.Syscall(syscall.SYS_WRITEV, uintptr(f.num), uintptr(unsafe.Pointer(&iov[0])), uintptr(n))
+		} else {
+			sent, _, errno = syscall.RawSyscall(syscall.SYS_WRITEV, uintptr(f.num), uintptr(unsafe.Pointer(&iov[0])), uintptr(n))
+		}
 		if errno == 0 {
 			return int(sent), 0
 		}
