@@ -241,6 +241,12 @@ func (x *crosstalk) hijack(w http.ResponseWriter, r *http.Request, id uint64, an
 		_, _ = fmt.Fprintf(rw, "HTTP/1.1 200 OK\r\nX-Id: %x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", id, len(answer))
 		_, _ = rw.Write(answer)
 		_ = rw.Flush()
+		// The client may have sent more behind it, and a close with unread input is a reset,
+		// which would destroy the answer.
+		if half, ok := c.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
+		_, _ = io.Copy(io.Discard, rw)
 		if _, err := w.Write([]byte("x")); err == nil {
 			x.fail("request %x: wrote through the response of a hijacked connection", id)
 		}
