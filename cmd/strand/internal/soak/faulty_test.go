@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -40,9 +39,9 @@ type faulty struct {
 	fault *fault
 	ln    net.Listener
 	every int
+	wrap  func(net.Conn) net.Conn
 
 	mu   sync.Mutex
-	rng  *rand.Rand  // guarded by mu
 	n    int         // guarded by mu; messages so far
 	hits int         // guarded by mu; faults committed
 	seen []seenReply // guarded by mu; the latest of some connections
@@ -60,19 +59,29 @@ type faultyConn struct {
 	msg  *echoMessage // a WebSocket message that waits
 }
 
-func startFaulty(t *testing.T, f *fault, seed uint64) *faulty {
+func startFaulty(t *testing.T, f *fault) *faulty {
+	t.Helper()
+	s := &faulty{fault: f, every: 25}
+	s.start(t)
+	return s
+}
+
+func (s *faulty) start(t *testing.T) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &faulty{fault: f, ln: ln, every: 25, rng: newRand(seed, 1)}
+	s.ln = ln
 	var conns sync.WaitGroup
 	conns.Go(func() {
 		for {
 			nc, err := ln.Accept()
 			if err != nil {
 				return
+			}
+			if s.wrap != nil {
+				nc = s.wrap(nc)
 			}
 			conns.Go(func() { s.serve(nc) })
 		}
@@ -81,7 +90,6 @@ func startFaulty(t *testing.T, f *fault, seed uint64) *faulty {
 		ln.Close()
 		conns.Wait()
 	})
-	return s
 }
 
 // strike reports whether this message is one to be spoilt, and keeps a copy of it for others to receive.
@@ -295,7 +303,7 @@ func TestFaultsAreFound(t *testing.T) {
 		t.Run(strings.ReplaceAll(f.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			seed := uint64(1000 + i)
-			s := startFaulty(t, f, seed)
+			s := startFaulty(t, f)
 			soakFaulty(t, s, seed)
 		})
 	}
@@ -349,7 +357,7 @@ func tolerated(f *fault, c Class) bool {
 }
 
 func TestCleanServer(t *testing.T) {
-	s := startFaulty(t, &fault{name: "none"}, 1)
+	s := startFaulty(t, &fault{name: "none"})
 	res, err := Run(context.Background(), Config{
 		URL: "http://" + s.ln.Addr().String(), Seed: 7, Conns: 22, Time: time.Second,
 	})

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"bytes"
 	"time"
 )
 
@@ -124,7 +125,7 @@ func (l *lane) trouble(g *got, err error) {
 	t.ended = ending(err)
 	raw, _ := l.x.rest(nil, strayPatience) // how it ended has been said
 	switch k := len(t.came) - 1; {
-	case len(raw) == 0:
+	case len(raw) == 0 || timeoutNotice(raw):
 	case k >= 0 && (t.came[k].stray || t.came[k].flaw != ""):
 		t.came[k].body = append(t.came[k].body, raw...) // what follows a broken message is part of the breakage
 	default:
@@ -163,7 +164,7 @@ const endPatience = 5 * time.Second
 // end checks that the server sends nothing more: it has announced to close, or was asked to.
 func (l *lane) end() {
 	raw, err := l.x.rest(nil, min(endPatience, l.w.run.cfg.Timeout))
-	if len(raw) > 0 {
+	if len(raw) > 0 && !timeoutNotice(raw) {
 		j := l.w.run.judgeFor(l.mark)
 		t := &talk{before: l.before, ended: ending(err), came: []*got{{stray: true, body: raw, what: "bytes after the last reply"}}}
 		for _, o := range j.settle(t) {
@@ -171,3 +172,7 @@ func (l *lane) end() {
 		}
 	}
 }
+
+// timeoutNotice reports whether raw is what some servers say to a connection that has waited for too long: it answers
+// no request of ours.
+func timeoutNotice(raw []byte) bool { return bytes.HasPrefix(raw, []byte("HTTP/1.1 408 ")) }

@@ -16,7 +16,7 @@ import (
 // TestReport asks that the page of a run with findings is whole, stands alone and shows the bytes.
 func TestReport(t *testing.T) {
 	f := faults[0]
-	s := startFaulty(t, f, 5)
+	s := startFaulty(t, f)
 	res, err := Run(context.Background(), Config{
 		URL: "http://" + s.ln.Addr().String(), Kinds: "post,pipeline", Seed: 5, Conns: 6, Time: 600 * time.Millisecond, MinSize: 320, MaxSize: 4000,
 	})
