@@ -28,6 +28,11 @@ const (
 	readSize = 4 << 10
 	// readMore is the further ones, when the first was filled.
 	readMore = 32 << 10
+	// directMin is from how much on the rest of a frame is read straight into the
+	// message; slack is how much more is asked for then, so that a read that took
+	// everything comes back short, and no second one need find that out.
+	directMin = 1 << 10
+	slack     = 16
 	// firstChunk is how much of a message is allocated because the peer says that
 	// it will come; more follows what really came (hazard 92).
 	firstChunk = 64 << 10
@@ -44,7 +49,7 @@ func (c *Conn) read() {
 		} else if n, err = c.sc.Read(scratch[:]); n > 0 {
 			c.seen = true
 			c.feed(scratch[:n])
-			if n == len(scratch) && err == nil {
+			if n == len(scratch) && err == nil && !c.direct() {
 				err = c.readOn()
 			}
 		}
@@ -294,7 +299,7 @@ func (in *inbound) grow(n int) {
 	if have+n <= cap(in.msg) {
 		return
 	}
-	declared := int64(have) + in.left + int64(tailRoom(in.m.Compressed()))
+	declared := int64(have) + in.left + slack
 	room := int(min(declared, int64(max(2*cap(in.msg), firstChunk))))
 	if have > 0 && !in.frame.Fin {
 		room = max(room, 2*cap(in.msg))
@@ -316,19 +321,24 @@ func tailRoom(compressed bool) int {
 // straight into the message.
 func (c *Conn) direct() bool {
 	in := c.in
-	return in != nil && in.inside && in.left >= readMore && !c.frames &&
+	return in != nil && in.inside && in.left >= directMin && !c.frames &&
 		!in.frame.Op.Control() && c.state.Load() == stateOpen
 }
 
 func (c *Conn) readDirect() (int, error) {
 	in := c.in
-	in.grow(readMore)
+	in.grow(int(min(in.left, directMin)))
 	at := len(in.msg)
-	n, err := c.sc.Read(in.msg[at:min(int64(cap(in.msg)), int64(at)+in.left)])
+	room := in.msg[at:min(int64(cap(in.msg)), int64(at)+in.left+slack)]
+	n, err := c.sc.Read(room)
 	if n <= 0 {
 		return n, err
 	}
 	c.seen = true
+	// What came behind the frame is not the message's: it moves away.
+	var behind [slack]byte
+	more := copy(behind[:], room[min(int64(n), in.left):n])
+	n -= more
 	in.msg = in.msg[:at+n]
 	in.pos = unmask(in.frame, in.msg[at:], in.msg[at:], in.pos)
 	in.left -= int64(n)
@@ -336,8 +346,9 @@ func (c *Conn) readDirect() (int, error) {
 		return n, err
 	}
 	if in.left == 0 {
-		c.endFrame(false)
+		c.endFrame(more > 0)
 	}
+	c.feed(behind[:more])
 	return n, err
 }
 
