@@ -250,7 +250,32 @@ func (w *response) body(p []byte) (int, error) {
 		if n += len(piece); n == len(p) {
 			return n, nil
 		}
+		if !w.chunking && !w.isHead && len(p)-n > writePiece {
+			k, err := w.large(p[n:])
+			return n + k, err
+		}
 	}
+}
+
+// large writes much of a body that needs no framing, with nothing of it copied but its end.
+// mu is held.
+func (w *response) large(p []byte) (int, error) {
+	if w.werr != nil {
+		return 0, w.werr
+	}
+	if err := w.expired(); err != nil {
+		return 0, w.failed(err)
+	}
+	n := 0
+	err := w.waitProgress(func(ctx context.Context) (progress bool, err error) {
+		k, err := w.hc.c.WriteAll(ctx, p[n:])
+		n += k
+		return k > 0, err
+	})
+	if err != nil {
+		err = w.failed(err)
+	}
+	return n, err
 }
 
 // What ends a chunk, and a chunked body.
@@ -454,9 +479,11 @@ func (w *response) end(hc *conn) ending {
 	}
 	w.cut()
 	hc.deadline = hc.deadline || w.readDL
-	hc.writeBy = 0
+	if hc.extra != nil {
+		hc.extra.writeBy = 0
+	}
 	if !w.deadline.IsZero() && hc.c.Buffered() > 0 && hc.c.Flush() == nil && hc.c.Buffered() > 0 {
-		hc.writeBy = w.deadline.UnixNano()
+		hc.rare().writeBy = w.deadline.UnixNano()
 		hc.c.SetTimer(max(time.Until(w.deadline), time.Millisecond))
 	}
 	short := w.length >= 0 && w.written != w.length && !w.isHead && bodyAllowed(w.status)
