@@ -11,7 +11,7 @@ import (
 // ConnInfo is what Engine.Conns says of one connection, for a person who looks
 // for the one that is slow.
 type ConnInfo struct {
-	ID            uint64
+	ID            uint64        // Conn.ID
 	Local, Remote string        // addresses; empty if not known
 	Handler       string        // the type of its Handler, which is what it speaks
 	State         string        // idle, running, waiting, handshake, paused, hijacked, closing, closed
