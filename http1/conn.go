@@ -44,18 +44,14 @@ type conn struct {
 	c     *strand.Conn
 	in    *buf.Block // input that was read and not consumed; nil if none
 	part  *partial   // a head that is not complete; nil if none
-	drain *drain     // modeDrain
-	extra *connExtra // what few connections need
+	extra *connExtra // what few connections need; see rare
 
 	remote string // RemoteAddr of its requests, once there was one
 
-	cur     atomic.Pointer[exchange] // the request being served; any goroutine reads it
-	state   atomic.Uint32            // http.ConnState; any goroutine reads it
-	writeBy int64                    // when what is queued must have been sent, in Unix nanoseconds; 0: no limit
-	opened  uint32                   // when, in seconds of the wall clock
-	turns   int32                    // requests served in this turn
-
-	lingered int // bytes discarded behind the last response
+	cur    atomic.Pointer[exchange] // the request being served; any goroutine reads it
+	state  atomic.Uint32            // http.ConnState; any goroutine reads it
+	opened uint32                   // when, in seconds of the wall clock
+	turns  int32                    // requests served in this turn
 
 	mode     mode
 	deadline bool // a read deadline is set
@@ -70,6 +66,18 @@ type connExtra struct {
 	view *connView       // for ConnState and ConnContext
 	ctx  context.Context // from ConnContext; nil: the scope's
 	tls  *tls.ConnectionState
+
+	drain    *drain // modeDrain
+	lingered int    // bytes discarded behind the last response
+	writeBy  int64  // when what is queued must have been sent, in Unix nanoseconds; 0: no limit
+}
+
+// rare returns the part of a connection that few need. An idle connection should have none.
+func (hc *conn) rare() *connExtra {
+	if hc.extra == nil {
+		hc.extra = &connExtra{}
+	}
+	return hc.extra
 }
 
 // OnOpen admits the connection and starts its clocks.
@@ -201,7 +209,7 @@ func (hc *conn) timer() {
 		hc.close() // what is queued still has the engine's CloseTimeout
 	case hc.mode == modeLinger:
 		_ = hc.c.Abort()
-	case hc.writeBy != 0 && hc.c.Buffered() > 0 && time.Now().UnixNano() >= hc.writeBy:
+	case hc.extra != nil && hc.extra.writeBy != 0 && hc.c.Buffered() > 0 && time.Now().UnixNano() >= hc.extra.writeBy:
 		_ = hc.c.Abort()
 	}
 }
@@ -419,7 +427,8 @@ func (hc *conn) setState(st http.ConnState) {
 // discard what comes, so that no reset destroys the response (hazard 84).
 func (hc *conn) linger() {
 	hc.release()
-	hc.part, hc.drain = nil, nil
+	hc.part = nil
+	hc.rare().drain = nil
 	hc.clearDeadline()
 	hc.mode = modeLinger
 	_ = hc.c.Flush() // errors show in the reads that follow
@@ -428,7 +437,7 @@ func (hc *conn) linger() {
 		return
 	}
 	hc.c.SetTimer(lingerTime)
-	hc.lingered = 0
+	hc.extra.lingered = 0
 	hc.discard()
 }
 
@@ -438,7 +447,7 @@ func (hc *conn) discard() {
 	defer b.Release()
 	for {
 		n, err := hc.c.Read(b.Tail())
-		if hc.lingered += n; hc.lingered > maxLinger {
+		if hc.extra.lingered += n; hc.extra.lingered > maxLinger {
 			hc.c.PauseRead() // TCP pushes back; the timer ends it
 			return
 		}
@@ -467,10 +476,7 @@ func (hc *conn) tlsState() *tls.ConnectionState {
 	}
 	state := hc.c.TLS()
 	if state != nil {
-		if hc.extra == nil {
-			hc.extra = &connExtra{}
-		}
-		hc.extra.tls = state
+		hc.rare().tls = state
 	}
 	return state
 }
@@ -486,13 +492,11 @@ func (hc *conn) remoteAddr() string {
 
 // view returns the net.Conn that stands for the connection in hooks.
 func (hc *conn) view() *connView {
-	if hc.extra == nil {
-		hc.extra = &connExtra{}
+	x := hc.rare()
+	if x.view == nil {
+		x.view = &connView{hc}
 	}
-	if hc.extra.view == nil {
-		hc.extra.view = &connView{hc}
-	}
-	return hc.extra.view
+	return x.view
 }
 
 // connView is the net.Conn of ConnState and ConnContext: it names a connection, can close it
@@ -533,7 +537,7 @@ type drain struct {
 
 // drainBody discards the rest of a body and reports whether it is all gone.
 func (hc *conn) drainBody() bool {
-	d := hc.drain
+	d := hc.extra.drain
 	for {
 		if hc.in != nil && hc.in.Len() > 0 {
 			done, err := d.take(hc.in)
@@ -542,7 +546,7 @@ func (hc *conn) drainBody() bool {
 				return false
 			}
 			if done {
-				hc.drain = nil
+				hc.extra.drain = nil
 				hc.clearDeadline()
 				hc.mode = modeHead
 				hc.setState(http.StateIdle)

@@ -199,7 +199,7 @@ func (hc *conn) finish(ex *exchange) bool {
 		hc.endAfter(left)
 		return false
 	case left != nil:
-		hc.drain, hc.mode = left, modeDrain
+		hc.rare().drain, hc.mode = left, modeDrain
 		hc.setDeadline(time.Now().Add(drainTime))
 		return true
 	}
