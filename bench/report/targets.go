@@ -179,3 +179,12 @@ func verdictTable(w io.Writer, r *Report) {
 	}
 	t.Flush()
 }
+
+// TargetRows names the rows that targets speak of.
+func TargetRows() []string {
+	out := []string{manyRow, fewRow}
+	for _, t := range targets {
+		out = append(out, t.row)
+	}
+	return out
+}
