@@ -162,15 +162,14 @@ func (c *Conn) RemoteAddr() net.Addr {
 func (c *Conn) Post(f func(*Conn)) error {
 	r := c.ex()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.phase == closed {
-		c.mu.Unlock()
 		return errClosed
 	}
 	r.mu.Lock()
 	r.posts = append(r.posts, f)
 	r.mu.Unlock()
-	c.mu.Unlock()
-	c.signal(stPost)
+	c.signal(stPost) // under mu, so that OnClose cannot come before it
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (c *Conn) runInline() bool {
 		c.lp.Again(c)
 		return true
 	}
-	c.lp.Schedule(c)
+	c.schedule()
 	return false
 }
 
@@ -119,7 +119,15 @@ func (c *Conn) runAside() {
 func (c *Conn) finishAside() {
 	c.uncork()
 	if !c.rest() {
-		c.lp.Schedule(c)
+		c.schedule()
+	}
+}
+
+// schedule has the strand, which is held, run on the loop. A callback can
+// outlive its engine; what is left then, OnClose, needs no loop.
+func (c *Conn) schedule() {
+	if !c.lp.Schedule(c) {
+		c.lp.Go(c.id, "aside", c.runAside)
 	}
 }
 
@@ -128,9 +136,13 @@ func (c *Conn) finishAside() {
 // goroutine, so that the loop needs another (hazard 147).
 func (c *Conn) turn(ticket uint64) {
 	finished := false
+	ev := c.take()
 	defer func() {
 		if finished {
 			return
+		}
+		if ev&stClose != 0 && !c.is(stClosed) {
+			c.state.Or(stClose) // another event's callback ended the turn: OnClose is still due
 		}
 		if v := recover(); v != nil {
 			c.panicked(v)
@@ -142,7 +154,7 @@ func (c *Conn) turn(ticket uint64) {
 		}
 		c.lp.Go(c.id, "finish", c.finishAside)
 	}()
-	c.callbacks(c.take())
+	c.callbacks(ev)
 	finished = true
 }
 
@@ -164,12 +176,16 @@ func (c *Conn) callbacks(ev uint32) {
 		c.runPosts()
 	}
 	if ev&stRead != 0 && c.alive() {
-		c.readable()
+		if runnable(c.state.Load()|stRead)&stRead != 0 {
+			c.readable()
+		} else { // PauseRead or NetConn of the callbacks before: the news is for later, or for another
+			c.post(stRead)
+		}
 	}
-	if ev&stDrained != 0 && c.alive() {
+	if ev&stDrained != 0 && c.alive() && !c.is(stOwned) {
 		c.handler.OnDrained(c)
 	}
-	if ev&stTimeouts != 0 {
+	if ev&stTimeouts != 0 && !c.is(stOwned) {
 		c.timeouts(ev)
 	}
 	if ev&stClose != 0 {
@@ -179,7 +195,13 @@ func (c *Conn) callbacks(ev uint32) {
 }
 
 func (c *Conn) runPosts() {
-	r := c.ex()
+	if t := c.tls.Load(); t != nil {
+		t.announce()
+	}
+	r := c.rare.Load()
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	posts := r.posts
 	r.posts = nil

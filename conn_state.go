@@ -83,7 +83,7 @@ func (c *Conn) post(bits uint32) (claimed bool) {
 // signal is post for any goroutine: a claimed strand runs on the loop.
 func (c *Conn) signal(bits uint32) {
 	if c.post(bits) {
-		c.lp.Schedule(c)
+		c.schedule()
 	}
 }
 

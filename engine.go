@@ -118,15 +118,18 @@ func (e *Engine) enter(s *shard) error {
 		e.gone()
 		return ErrTooManyConns
 	}
-	e.mu.Lock()
-	closed := e.closed
-	e.mu.Unlock()
-	if closed {
+	if e.isClosed() {
 		e.gone()
 		return ErrEngineClosed
 	}
 	s.conns.Add(1)
 	return nil
+}
+
+func (e *Engine) isClosed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
 }
 
 // gone uncounts a connection.
@@ -157,6 +160,9 @@ func (c *Conn) attach() {
 		go c.link.std.pump()
 	}
 	c.arm()
+	if lp.engine.isClosed() {
+		_ = c.Close() // it was on its way here while the connections were told to end
+	}
 	bits := stOpen
 	if c.tls.Load() != nil {
 		bits |= stRead // the session may hold plain text already
@@ -207,7 +213,8 @@ func (e *Engine) Dial(ctx context.Context, network, addr string, h Handler) (*Co
 }
 
 // Shutdown stops accepting, closes every connection (what is queued is sent),
-// waits for their OnClose, and ends the loops. When ctx is done first, the rest
+// waits for their end, and ends the loops; the OnClose of one whose callback is
+// still running then follows that callback. When ctx is done first, the rest
 // is aborted and the context's error returned. A protocol with more to say at
 // the end says it before: http1.Server.Shutdown, for one.
 func (e *Engine) Shutdown(ctx context.Context) error {
