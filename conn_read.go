@@ -119,7 +119,7 @@ func (c *Conn) WaitRead(ctx context.Context) error {
 	if !c.waitRead(done) {
 		return ctx.Err()
 	}
-	if c.clear(stReadT) {
+	if c.clear(stReadT) && c.stillDue(stReadT) {
 		return ErrReadTimeout
 	}
 	return nil
@@ -164,6 +164,9 @@ func (c *Conn) waitRead(done <-chan struct{}) bool {
 
 // unpark wakes the parked reader; whoever cleared stParked calls it.
 func (c *Conn) unpark() {
+	if t := c.tls.Load(); t != nil && t.unpark() {
+		return
+	}
 	select {
 	case c.ex().parked <- struct{}{}:
 	default:

@@ -67,7 +67,7 @@ func (c *Conn) StartTLS(config *tls.Config, o *TLSOptions) error {
 	if config == nil {
 		return errTLSConfig
 	}
-	hs := &handshake{done: make(chan struct{}), gate: c.lp.engine.gate}
+	hs := &handshake{parked: make(chan struct{}, 1), done: make(chan struct{}), gate: c.lp.engine.gate}
 	if o != nil {
 		hs.opts = *o
 	}
@@ -133,8 +133,9 @@ type tlsLayer struct {
 	state atomic.Uint32
 
 	// The handshake's while it runs, then the strand's.
-	drained bool   // the last read took all there was
-	raw     []byte // was read before TLS began
+	drained bool        // the last read took all there was
+	raw     []byte      // was read before TLS began
+	done    func(*Conn) // TLSOptions.Done, when it is to be called
 
 	// wmu keeps writers in order: what is encrypted first is queued first. It is
 	// taken before the locks of crypto/tls, and those before Conn.mu; nobody

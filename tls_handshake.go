@@ -13,12 +13,13 @@ import (
 
 // handshake is what a tlsLayer needs until it is ready.
 type handshake struct {
-	opts  TLSOptions
-	timer *time.Timer // aborts the connection
-	done  chan struct{}
-	once  sync.Once // closes done: the handshake is over, or the connection retired
-	gate  *gate
-	turn  turn // the goroutine's
+	opts   TLSOptions
+	timer  *time.Timer   // aborts the connection
+	parked chan struct{} // capacity 1: wakes the goroutine
+	done   chan struct{}
+	once   sync.Once // closes done: the handshake is over, or the connection retired
+	gate   *gate
+	turn   turn // the goroutine's
 
 	held     []string // tlsLayer.wmu: written before the end of the handshake
 	heldSize atomic.Int32
@@ -113,14 +114,13 @@ func (t *tlsLayer) sniff(hs *handshake) (bool, error) {
 // readBlocking reads for the handshake. Whoever waits here gives up its turn to
 // compute.
 func (t *tlsLayer) readBlocking(hs *handshake, p []byte) (int, error) {
-	c := t.c
-	for c.alive() {
+	for t.c.alive() {
 		n, err := t.readLink(p)
 		if err != errTLSAgain {
 			return n, err
 		}
 		computing := hs.gate.leave(&hs.turn)
-		c.parkUntil(hs.done)
+		t.park(hs)
 		if computing {
 			hs.gate.enter(&hs.turn, hs.done)
 		}
@@ -128,21 +128,44 @@ func (t *tlsLayer) readBlocking(hs *handshake, p []byte) (int, error) {
 	return 0, errClosed
 }
 
-// parkUntil waits for news from the link, or for done.
-func (c *Conn) parkUntil(done <-chan struct{}) {
-	r := c.ex()
+// park waits for news from the link, or for the end of the connection. The
+// channel is the handshake's own, so that an idle connection keeps none.
+func (t *tlsLayer) park(hs *handshake) {
 	select { // a wake-up that nobody waited for
-	case <-r.parked:
+	case <-hs.parked:
 	default:
 	}
-	if !c.park(stRead | stDead | stGone) {
+	if !t.c.park(stRead | stDead | stGone) {
 		return
 	}
 	select {
-	case <-r.parked:
-	case <-done:
-		c.clear(stParked)
+	case <-hs.parked:
+	case <-hs.done:
+		t.c.clear(stParked)
 	}
+}
+
+// unpark wakes the handshake, if it is what parks.
+func (t *tlsLayer) unpark() bool {
+	hs := t.hs.Load()
+	if hs == nil || t.state.Load() != tlsShaking {
+		return false
+	}
+	select {
+	case hs.parked <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// announce calls TLSOptions.Done. The strand's.
+func (t *tlsLayer) announce() {
+	if !t.ready() || t.done == nil { // done is the handshake's until it is ready
+		return
+	}
+	f := t.done
+	t.done = nil
+	f(t.c)
 }
 
 // shaken ends the handshake: what was written meanwhile is sent, and the link
@@ -162,18 +185,17 @@ func (t *tlsLayer) shaken(hs *handshake, plain bool, err error) {
 	if err == nil {
 		state = tlsReady
 		t.sendHeld(hs)
+		t.done = hs.opts.Done
 	}
 	t.hs.Store(nil) // before the state: from then on reads must not block
 	t.state.Store(state)
 	t.wmu.Unlock()
 	if err != nil {
 		c.closeFor(&HandshakeError{err})
-	} else if hs.opts.Done != nil {
-		_ = c.Post(hs.opts.Done) // on an error it is closed
 	}
 	hs.end()
 	c.clear(stShaking)
-	c.signal(stRead) // data may have come with the Finished (hazard 125)
+	c.signal(stPost | stRead) // announce; and data may have come with the Finished (hazard 125)
 }
 
 // sendHeld encrypts what was written during the handshake, and says goodbye if
