@@ -144,10 +144,7 @@ func (c *Conn) reason() error {
 	return r.err
 }
 
-// deadline returns the tick that is d away, never 0.
+// deadline returns the tick that is d away, never 0 or fired.
 func (c *Conn) deadline(d time.Duration) uint32 {
-	if t := c.lp.Tick(d); t != 0 {
-		return t
-	}
-	return 1
+	return max(c.lp.Tick(min(d, farthest)), fired+1)
 }

@@ -1,6 +1,7 @@
 package strand
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/d74363f0/strand/internal/loop"
@@ -25,16 +26,26 @@ func (c *Conn) SetWriteTimeout(d time.Duration) {
 	c.rearm()
 }
 
+// fired, in place of a tick, is a timeout that has passed and of which nobody
+// was told yet. It tells it from one that was set, or stopped, since: whatever
+// is set replaces it, and whoever would tell of it finds it gone (hazard 150).
+const fired = 1
+
+// farthest is as far away as a tick can be told from one that has passed, with
+// room to spare: 208 days.
+const farthest = time.Duration(1<<30) * loop.TickDuration
+
 // SetReadDeadline has TimeoutRead happen at t, whatever is read until then; a
 // WaitRead that waits at that moment returns ErrReadTimeout in its place. The
 // zero Time switches it off.
 func (c *Conn) SetReadDeadline(t time.Time) {
-	c.clear(stReadT)
 	if t.IsZero() {
 		c.readBy.Store(0)
+		c.clear(stReadT)
 		return
 	}
 	c.readBy.Store(c.deadline(time.Until(t)))
+	c.clear(stReadT)
 	c.rearm()
 }
 
@@ -53,7 +64,7 @@ func ticks(d time.Duration) uint32 {
 	if d <= 0 {
 		return 0
 	}
-	return uint32(min((int64(d)+loop.TickDuration-1)/loop.TickDuration, 1<<30))
+	return uint32((int64(min(d, farthest)) + loop.TickDuration - 1) / loop.TickDuration)
 }
 
 // due returns the earliest tick at which a timeout may have passed.
@@ -64,7 +75,7 @@ func (c *Conn) due() (when uint32, ok bool) {
 		}
 	}
 	for _, t := range [...]uint32{c.readBy.Load(), c.timerAt.Load(), c.closeBy.Load()} {
-		if t != 0 {
+		if t > fired {
 			earliest(t)
 		}
 	}
@@ -118,18 +129,18 @@ func (c *Conn) Expire(now uint32) bool {
 
 // expired returns the events of the timeouts that have passed.
 func (c *Conn) expired(now uint32) (bits uint32) {
-	passed := func(t uint32) bool { return t != 0 && !loop.Before(now, t) }
-	if passed(c.closeBy.Load()) {
-		c.closeBy.Store(0)
+	passed := func(at *atomic.Uint32) bool {
+		t := at.Load()
+		return t > fired && !loop.Before(now, t) && at.CompareAndSwap(t, fired)
+	}
+	if passed(&c.closeBy) {
 		c.abort(ErrWriteTimeout)
 		return 0
 	}
-	if passed(c.readBy.Load()) {
-		c.readBy.Store(0)
+	if passed(&c.readBy) {
 		bits |= stReadT
 	}
-	if passed(c.timerAt.Load()) {
-		c.timerAt.Store(0)
+	if passed(&c.timerAt) {
 		bits |= stTimerT
 	}
 	if d := c.writeFor.Load(); d != 0 && c.is(stFull) && !loop.Before(now, c.lastOut.Load()+d) {
@@ -145,6 +156,21 @@ func (c *Conn) expired(now uint32) (bits uint32) {
 	return bits
 }
 
+// stillDue reports whether the timeout of bit, which passed some time ago, was
+// not set anew, stopped or overtaken since: the callback before may have taken
+// long.
+func (c *Conn) stillDue(bit uint32) bool {
+	switch bit {
+	case stReadT:
+		return c.readBy.CompareAndSwap(fired, 0)
+	case stTimerT:
+		return c.timerAt.CompareAndSwap(fired, 0)
+	case stWriteT:
+		return c.is(stFull)
+	}
+	return true
+}
+
 // timeouts runs the callbacks of the timeouts in ev.
 func (c *Conn) timeouts(ev uint32) {
 	for _, t := range [...]struct {
@@ -157,7 +183,7 @@ func (c *Conn) timeouts(ev uint32) {
 		{stWriteT, TimeoutWrite, ErrWriteTimeout},
 		{stIdleT, TimeoutIdle, ErrIdleTimeout},
 	} {
-		if ev&t.bit == 0 || !c.alive() {
+		if ev&t.bit == 0 || !c.alive() || !c.stillDue(t.bit) {
 			continue
 		}
 		h, ok := c.handler.(TimeoutHandler)
