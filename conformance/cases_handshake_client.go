@@ -228,6 +228,18 @@ func (s *list) clientSegments() {
 	for cut := -4; cut <= 6; cut++ {
 		chop(fmt.Sprintf("cut-%d", cut), fmt.Sprintf("the 101 and a text in two segments, cut %d bytes after the 101", cut), func(head int) segment { return segAt(head + cut) })
 	}
+	for _, interim := range []string{"100 Continue", "103 Early Hints"} {
+		s.add(Case{ID: "4.1-answer-after-" + interim[:3], Says: "a " + interim + " before the 101 (RFC 9110 section 15.2)", Want: "taken, then echo", Grade: Should,
+			run: func(e *env) error {
+				h, err := e.accept()
+				if err != nil {
+					return err
+				}
+				l := newLink(h.c, h.br, false, e.opt, e.rng)
+				l.write(segWhole, append([]byte("HTTP/1.1 "+interim+"\r\nX-Hint: 1\r\n\r\n"), h.reply().bytes()...))
+				return steps(echoes(segWhole, opText, []byte("open"), 0), closes)(l)
+			}})
+	}
 	s.add(Case{ID: "4.1-answer-cut-off", Says: "the connection ends inside the 101", Want: "the client returns", run: func(e *env) error {
 		h, err := e.accept()
 		if err != nil {

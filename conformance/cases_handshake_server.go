@@ -139,6 +139,7 @@ func (s *list) serverHandshake() {
 	s.origins()
 	s.subprotocols()
 	s.handshakeSegments()
+	s.withBody()
 }
 
 func slug(s string) string {
@@ -348,6 +349,34 @@ func (s *list) handshakeSegments() {
 		}
 		return nil
 	})
+}
+
+// withBody asks about a body between the opening request and the first frame: refuse it,
+// or take it for a body, but never for frames (RFC 9110 section 7.8).
+func (s *list) withBody() {
+	body := func(id, field, value, payload string) {
+		s.add(Case{ID: "4.2.1-body-" + id, Says: "a GET with a body, " + field + ": " + value + ", then a text", Want: "an error status, or 101 and the exact echo", Grade: Should,
+			run: func(e *env) error {
+				q := newRequest(e)
+				q.add(field, value)
+				tail := append([]byte(payload), (&link{isClient: true, rng: e.rng}).encode(text("after the body"))...)
+				x, err := e.exchange(segWhole, q, tail)
+				if err != nil {
+					return err
+				}
+				if x.r.status >= 400 {
+					return nil
+				}
+				l, err := e.upgraded(x.c, x.br, x.q, x.r, nil)
+				if err != nil {
+					return err
+				}
+				return steps(wantText("after the body"), closes)(l)
+			}})
+	}
+	body("length", "Content-Length", "5", "hello")
+	body("length-0", "Content-Length", "0", "")
+	body("chunked", "Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n")
 }
 
 func refusedThenFrames(e *env) error {
