@@ -231,8 +231,8 @@ var faults = []*fault{
 		copy(body[50:150], other[70:])
 		return body
 	}),
-	onBody("splice eight bytes", Foreign, true, func(_ *faulty, _ *faultyConn, body, other []byte) []byte {
-		copy(body[90:98], other[13:])
+	onBody("splice less than a cell", Foreign, true, func(_ *faulty, _ *faultyConn, body, other []byte) []byte {
+		copy(body[90:138], other[13:])
 		return body
 	}),
 	onBody("stale tail", Foreign, true, func(_ *faulty, c *faultyConn, body, _ []byte) []byte {

@@ -52,6 +52,10 @@ const maxUnknownSteps = 2048
 // maxRecalls bounds the looking up of fragments for one bad message: each is a search through all that was sent lately.
 const maxRecalls = 6
 
+// sureBits is how much of a fragment has to agree before its owner is named: nobody is accused because of three words
+// that many have sent.
+const sureBits = 48
+
 // judge compares what came with what was sent under mark m and explains the difference.
 func (j *judge) judge(m Mark, c Coding, want, got []byte) verdict {
 	v := verdict{spans: j.explain(m, c, want, got)}
@@ -223,16 +227,16 @@ func (e *explainer) findOther() (origin, int) {
 		return origin{}, 0
 	}
 	e.recalls++
-	// Eight bytes are nobody's by accident, unless they are words: then more of them tell better.
-	for _, n := range [...]int{32, 8, 4} {
+	for _, n := range [...]int{64, 32, 12, 8, 6} {
 		if n > len(rest) {
 			continue
 		}
-		if o, ok := e.recall(rest[:n]); ok && o.mark != e.mark {
-			return o, e.runOf(o, rest)
+		o, ok := e.recall(rest[:n])
+		if !ok || o.mark == e.mark {
+			continue
 		}
-		if n == 8 {
-			break
+		if run := e.runOf(o, rest); run*bitsPerByte[o.coding] >= sureBits {
+			return o, run
 		}
 	}
 	return origin{}, 0

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -203,8 +204,9 @@ func (c *deafConn) Write(p []byte) (int, error) {
 func leaking(t *testing.T) func(http.Handler) http.Handler {
 	return func(h http.Handler) http.Handler {
 		var n nowAndThen
+		var leaks atomic.Int32
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if n.yes() && n.n < 200 {
+			if n.yes() && leaks.Add(1) < 20 {
 				if f, err := os.Open(os.DevNull); err == nil {
 					t.Cleanup(func() { f.Close() })
 				}
