@@ -63,7 +63,7 @@ func TestDialTLS(t *testing.T) {
 	}
 	_, _, err := Dial(context.Background(), address, newTester(), &DialOptions{Proxy: func(*http.Request) (*url.URL, error) { return bad, nil }})
 	var he *HandshakeError
-	if !errors.As(err, &he) || he.Status != 403 || tunnels != 1 {
+	if !errors.As(err, &he) || he.Status != http.StatusForbidden || tunnels != 1 {
 		t.Errorf("refused by the proxy: %v, %d tunnels", err, tunnels)
 	}
 }
@@ -72,7 +72,7 @@ func TestDialRefused(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/403":
-			http.Error(w, "go away", 403)
+			http.Error(w, "go away", http.StatusForbidden)
 		case "/silent":
 			<-r.Context().Done()
 		case "/garbage":
@@ -98,7 +98,7 @@ func TestDialRefused(t *testing.T) {
 	}
 	resp, err := dial(address+"/403", nil)
 	var he *HandshakeError
-	if !errors.As(err, &he) || he.Status != 403 || resp == nil || resp.StatusCode != 403 {
+	if !errors.As(err, &he) || he.Status != http.StatusForbidden || resp == nil || resp.StatusCode != 403 {
 		t.Errorf("403: %v", err)
 	}
 	if body, _ := io.ReadAll(resp.Body); string(body) != "go away\n" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -127,6 +128,22 @@ func TestCloseSlow(t *testing.T) {
 			t.Error(err)
 		}
 		if e := h.wait(t); e.Code != Policy || !e.Local || e.Cause != errSlow {
+			t.Errorf("OnClose received %+v", e)
+		}
+	})
+}
+
+// TestWriteTimeout: a peer that takes nothing is given up.
+func TestWriteTimeout(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		c, _, h := stalled(t, transport, &Options{WriteTimeout: 100 * time.Millisecond})
+		// The kernel's buffers must be full too, which is not so when ours just was.
+		for i := 0; !errors.Is(c.WriteMessage(Binary, numbered(i)), ErrClosed); i++ {
+			if i%100 == 99 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		if e := h.wait(t); e.Code != Abnormal || !e.Local || !errors.Is(e, os.ErrDeadlineExceeded) {
 			t.Errorf("OnClose received %+v", e)
 		}
 	})

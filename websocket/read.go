@@ -42,11 +42,15 @@ const (
 func (c *Conn) read() {
 	var scratch [readSize]byte
 	for c.state.Load() < stateEnding {
-		var n int
-		var err error
 		if c.direct() {
-			n, err = c.readDirect()
-		} else if n, err = c.sc.Read(scratch[:]); n > 0 {
+			if err := c.readDirect(); err != nil {
+				c.readFailed(err)
+				return
+			}
+			continue
+		}
+		n, err := c.sc.Read(scratch[:])
+		if n > 0 {
 			c.seen = true
 			c.feed(scratch[:n])
 			if n == len(scratch) && err == nil && !c.direct() {
@@ -325,14 +329,15 @@ func (c *Conn) direct() bool {
 		!in.frame.Op.Control() && c.state.Load() == stateOpen
 }
 
-func (c *Conn) readDirect() (int, error) {
+// readDirect reads more of the frame into the message, which has room behind.
+func (c *Conn) readDirect() error {
 	in := c.in
 	in.grow(int(min(in.left, directMin)))
 	at := len(in.msg)
 	room := in.msg[at:min(int64(cap(in.msg)), int64(at)+in.left+slack)]
 	n, err := c.sc.Read(room)
 	if n <= 0 {
-		return n, err
+		return err
 	}
 	c.seen = true
 	// What came behind the frame is not the message's: it moves away.
@@ -343,13 +348,13 @@ func (c *Conn) readDirect() (int, error) {
 	in.pos = unmask(in.frame, in.msg[at:], in.msg[at:], in.pos)
 	in.left -= int64(n)
 	if !c.checkPart(in.msg[at:]) {
-		return n, err
+		return err
 	}
 	if in.left == 0 {
 		c.endFrame(more > 0)
 	}
 	c.feed(behind[:more])
-	return n, err
+	return err
 }
 
 // checkPart validates a further part of the message, if it is a plain text.

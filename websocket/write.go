@@ -154,6 +154,9 @@ func (c *Conn) answerPing(p []byte) {
 		x.pong = append(make([]byte, 0, len(p)), p...)
 		return
 	}
+	if c.x != nil {
+		c.x.pong = nil // an older one that still waited
+	}
 	_ = c.sendLocked(ws.Header{Fin: true, Op: ws.OpPong}, p)
 }
 
