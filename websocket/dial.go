@@ -118,6 +118,7 @@ type dialer struct {
 	resp *http.Response
 	done chan error // receives one value when the handshake is done
 	over bool       // done has received it; strand only
+	seen int        // interim responses; strand only
 }
 
 // prepare makes the request.
@@ -174,8 +175,14 @@ func (d *dialer) OnReadable(sc *strand.Conn) {
 	for !d.over {
 		n, err := sc.Read(scratch[:])
 		d.head = append(d.head, scratch[:n]...)
-		if end := bytes.Index(d.head, []byte("\r\n\r\n")); end >= 0 {
-			d.finish(sc, end+4)
+		for !d.over {
+			end := bytes.Index(d.head, []byte("\r\n\r\n"))
+			if end < 0 {
+				break
+			}
+			d.response(sc, end+4)
+		}
+		if d.over {
 			return
 		}
 		if errors.Is(err, strand.ErrWouldBlock) {
@@ -211,8 +218,11 @@ func (d *dialer) fail(sc *strand.Conn, err error) {
 	_ = sc.Close()
 }
 
-// finish takes the whole head, which is the first n bytes, and what follows it.
-func (d *dialer) finish(sc *strand.Conn, n int) {
+// maxInterim is how many responses may come before the final one.
+const maxInterim = 5
+
+// response takes a whole head, which is the first n bytes, and what follows it.
+func (d *dialer) response(sc *strand.Conn, n int) {
 	head, rest := d.head[:n], d.head[n:]
 	d.head = nil
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), &http.Request{Method: "GET"})
@@ -221,6 +231,14 @@ func (d *dialer) finish(sc *strand.Conn, n int) {
 		return
 	}
 	_ = resp.Body.Close()
+	// RFC 9110 section 15.2: an interim response is not the answer yet.
+	if s := resp.StatusCode; s >= 100 && s < 200 && s != http.StatusSwitchingProtocols {
+		if d.seen++; d.seen > maxInterim {
+			d.fail(sc, errResponse)
+		}
+		d.head = rest
+		return
+	}
 	resp.Body, d.resp = http.NoBody, resp
 	neg, err := d.check(resp)
 	if err != nil {

@@ -121,6 +121,29 @@ func TestDialRefused(t *testing.T) {
 	dial(address, &DialOptions{Host: "a\r\nb"})
 }
 
+// TestDialInterim: responses of status 1xx may come before the answer, but not for ever.
+func TestDialInterim(t *testing.T) {
+	for n, ok := range map[int]bool{1: true, 5: true, 6: false} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for range n {
+				w.WriteHeader(http.StatusEarlyHints)
+			}
+			_, _ = Accept(w, r, echo(), nil)
+		}))
+		h, got := collector()
+		c, _, err := Dial(context.Background(), "ws"+strings.TrimPrefix(s.URL, "http"), h, nil)
+		if (err == nil) != ok {
+			t.Errorf("%d interim responses: %v", n, err)
+		}
+		if err == nil {
+			_ = c.Send(context.Background(), Text, []byte("x"))
+			receive(t, got)
+			_ = c.Abort()
+		}
+		s.Close()
+	}
+}
+
 // hazard 112
 func TestAcceptBadAnswer(t *testing.T) {
 	for _, o := range []*Options{{Subprotocols: []string{"a\r\nX: y"}}, {}} {
