@@ -51,7 +51,6 @@ type response struct {
 	bodyAt   int         // mu: where the gathered body begins in out
 	length   int64       // mu: declared, or -1
 	written  int64       // mu: bytes of body accepted from the handler
-	deadline time.Time   // mu: for writes
 	trailers []string    // mu: announced
 	connHdr  string      // mu: the handler's Connection header
 	codings  string      // mu: the handler's Transfer-Encoding, without chunked and identity
@@ -66,7 +65,6 @@ type response struct {
 	hijacked bool // mu
 	close    bool // mu: the connection ends after this response
 	keep10   bool // the client is HTTP/1.0 and wants to keep the connection
-	readDL   bool // mu: the handler has set a read deadline
 
 	small [24]byte // mu: the size line of a chunk
 	has   headHas  // mu: what the handler's header has
@@ -94,7 +92,7 @@ func (w *response) open(hc *conn, ex *exchange, r *h1.Request) {
 	w.keep10 = r.Minor == 0 && r.KeepAlive
 	w.close = r.Close
 	if d := hc.scope.srv.WriteTimeout; d > 0 {
-		w.deadline = time.Now().Add(d)
+		ex.life.writeBy.Store(nanos(time.Now().Add(d)))
 	}
 }
 
@@ -263,7 +261,7 @@ func (w *response) large(p []byte) (int, error) {
 	if w.werr != nil {
 		return 0, w.werr
 	}
-	if err := w.expired(); err != nil {
+	if err := w.ex.life.expired(); err != nil {
 		return 0, w.failed(err)
 	}
 	n := 0
@@ -342,7 +340,7 @@ func chunkedEnd(chunk, trailer bool) []byte {
 func (w *response) writev(head, tail, gathered, p, after, trailer []byte) error {
 	c := w.hc.c
 	for {
-		if err := w.expired(); err != nil {
+		if err := w.ex.life.expired(); err != nil {
 			return w.failed(err)
 		}
 		_, err := c.Writev(head, tail, gathered, p, after, trailer)
@@ -356,13 +354,6 @@ func (w *response) writev(head, tail, gathered, p, after, trailer []byte) error 
 			return w.failed(err)
 		}
 	}
-}
-
-func (w *response) expired() error {
-	if !w.deadline.IsZero() && !time.Now().Before(w.deadline) {
-		return os.ErrDeadlineExceeded
-	}
-	return nil
 }
 
 // waitWrite waits until the client has read, or took nothing for the server's
@@ -380,28 +371,24 @@ func (w *response) waitWrite(c *strand.Conn) error {
 func (w *response) waitProgress(wait func(context.Context) (progress bool, err error)) error {
 	d := w.hc.scope.srv.writeProgressTimeout()
 	for {
-		var ctx context.Context = &w.ex.life
+		var parent context.Context = &w.ex.life
 		if w.done {
-			ctx = context.Background() // the last write
+			parent = context.Background() // the last write
 		}
-		by := w.deadline
-		if next := time.Now().Add(d); d > 0 && (by.IsZero() || next.Before(by)) {
-			by = next
-		}
-		cancel := func() {}
-		if !by.IsZero() {
-			ctx, cancel = context.WithDeadline(ctx, by)
-		}
+		ctx, stop := w.ex.life.wait(parent, d)
 		progress, err := wait(ctx)
-		cancel()
+		stop()
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, errEnded):
 			return ErrResponseDone
+		case w.ex.life.expired() != nil:
+			return os.ErrDeadlineExceeded
+		case errors.Is(err, context.Canceled): // the deadline was changed
 		case !errors.Is(err, context.DeadlineExceeded):
 			return err
-		case !progress || w.expired() != nil:
+		case !progress:
 			return os.ErrDeadlineExceeded
 		}
 	}
@@ -478,13 +465,13 @@ func (w *response) end(hc *conn) ending {
 		_ = w.send(nil, true) // recorded in werr
 	}
 	w.cut()
-	hc.deadline = hc.deadline || w.readDL
+	hc.deadline = hc.deadline || w.ex.life.readSet // nobody sets it any more
 	if hc.extra != nil {
 		hc.extra.writeBy = 0
 	}
-	if !w.deadline.IsZero() && hc.c.Buffered() > 0 && hc.c.Flush() == nil && hc.c.Buffered() > 0 {
-		hc.rare().writeBy = w.deadline.UnixNano()
-		hc.c.SetTimer(max(time.Until(w.deadline), time.Millisecond))
+	if by := w.ex.life.writeBy.Load(); by != 0 && hc.c.Buffered() > 0 && hc.c.Flush() == nil && hc.c.Buffered() > 0 {
+		hc.rare().writeBy = by
+		hc.c.SetTimer(max(time.Until(time.Unix(0, by)), time.Millisecond))
 	}
 	short := w.length >= 0 && w.written != w.length && !w.isHead && bodyAllowed(w.status)
 	if w.close || short || w.werr != nil || w.status == http.StatusSwitchingProtocols {
@@ -520,28 +507,13 @@ func (w *response) CloseNotify() <-chan bool {
 	return ch
 }
 
-// SetReadDeadline bounds the reads of the request's body.
+// SetReadDeadline bounds the reads of the request's body, one that waits included.
 func (w *response) SetReadDeadline(t time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.hc == nil {
-		return ErrResponseDone
-	}
-	w.readDL = true
-	w.hc.c.SetReadDeadline(t)
-	return nil
+	return w.ex.life.setRead(w.ex.ctx.hc.c, t)
 }
 
-// SetWriteDeadline bounds the writes of the response.
-func (w *response) SetWriteDeadline(t time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.hc == nil {
-		return ErrResponseDone
-	}
-	w.deadline = t
-	return nil
-}
+// SetWriteDeadline bounds the writes of the response, one that waits included.
+func (w *response) SetWriteDeadline(t time.Time) error { return w.ex.life.setWrite(t) }
 
 // EnableFullDuplex has nothing to do: reading the body after the response has begun always
 // works.
