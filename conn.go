@@ -61,6 +61,7 @@ type rare struct {
 
 	mu      sync.Mutex
 	drain   chan struct{} // mu: closed when WaitWrite may go on; nil if nobody waits
+	refused int           // Conn.mu: the size of the largest write refused since WaitWrite returned
 	posts   []func(*Conn) // mu
 	err     error         // mu: why the connection ended
 	werr    error         // mu: why nothing more can be written

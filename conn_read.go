@@ -130,7 +130,7 @@ func (c *Conn) mustPark() bool {
 	if c.tlsNotReady() != nil {
 		return true
 	}
-	return !c.unread && !c.eof && c.readDone && !c.is(stRead|stReadT|stDead|stGone)
+	return !c.unread && !c.eof && c.readDone && !c.is(stRead|stReadT|stGone)
 }
 
 // waitRead parks until there is news for the reader, or done is closed; it
@@ -148,7 +148,7 @@ func (c *Conn) waitRead(done <-chan struct{}) bool {
 	case <-r.parked:
 	default:
 	}
-	if !c.park(stRead | stReadT | stDead | stGone) {
+	if !c.park(stRead | stReadT | stGone) {
 		return true
 	}
 	select {

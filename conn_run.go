@@ -31,10 +31,10 @@ func (c *Conn) Event(r poll.Ready) bool {
 		bits |= stRead
 	}
 	if r&poll.Hangup != 0 {
-		bits |= stHup
+		bits |= stHup | stRead
 	}
 	if r&poll.Dead != 0 {
-		bits |= stDead
+		bits |= stDead | stRead
 	}
 	if bits == 0 {
 		return true

@@ -64,7 +64,7 @@ func (c *Conn) post(bits uint32) (claimed bool) {
 		if claimed {
 			n |= stBusy
 		}
-		wake := s&stParked != 0 && bits&(stRead|stHup|stDead|stReadT|stClose) != 0
+		wake := s&stParked != 0 && bits&(stRead|stReadT|stClose) != 0
 		if wake {
 			n &^= stParked
 		}
@@ -114,7 +114,8 @@ func (c *Conn) rest() bool {
 
 // park announces a reader that waits. It fails if one of the bits in news is set:
 // the reader has cleared stRead before it read, so a bit that is set now is
-// something to read, or to know.
+// something to read, or to know. A hang-up is no news by itself: it comes with
+// stRead, and a reader that has found nothing behind it would turn in circles.
 func (c *Conn) park(news uint32) bool {
 	for {
 		s := c.state.Load()

@@ -125,7 +125,19 @@ func (c *Conn) room(n int) error {
 			return c.room(n)
 		}
 	}
+	r := c.ex()
+	r.refused = max(r.refused, n)
 	return ErrQueueFull
+}
+
+// roomy reports whether a writer need not wait: half of the limit is free, and
+// what was refused fits, for its writer would try in vain before. mu is held.
+func (c *Conn) roomy() bool {
+	most := int(c.maxQueued) / 2
+	if r := c.rare.Load(); r != nil && r.refused > 0 {
+		most = min(most, max(0, int(c.maxQueued)-r.refused))
+	}
+	return int(c.outSize.Load()) <= most
 }
 
 func (r *rare) writeError() error {
@@ -358,7 +370,7 @@ func (c *Conn) emptied() {
 // wakeWriters lets WaitWrite go on. mu is held.
 func (c *Conn) wakeWriters() {
 	r := c.rare.Load()
-	if r == nil || c.phase == open && int(c.outSize.Load()) > int(c.maxQueued)/2 {
+	if r == nil || c.phase == open && !c.roomy() {
 		return
 	}
 	r.mu.Lock()
@@ -435,8 +447,8 @@ func (c *Conn) writeFailed(err error) {
 	c.signal(stRead | stDead | stHup)
 }
 
-// WaitWrite blocks until half of the queue's limit is free again, ctx is done,
-// or nothing can be written any more. The event loop goes on meanwhile.
+// WaitWrite blocks until half of the queue's limit is free again and a write
+// that was refused fits, ctx is done, or nothing can be written any more. The event loop goes on meanwhile.
 func (c *Conn) WaitWrite(ctx context.Context) error {
 	return c.waitWrite(ctx.Done(), ctx.Err)
 }
@@ -478,7 +490,8 @@ func (c *Conn) writeGate() (<-chan struct{}, error) {
 	if hs := c.holding(); hs != nil {
 		return hs.done, nil
 	}
-	if int(c.outSize.Load()) <= int(c.maxQueued)/2 {
+	if c.roomy() {
+		r.refused = 0
 		return nil, nil
 	}
 	if r.drain == nil {

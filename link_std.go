@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/d74363f0/strand/internal/buf"
 )
@@ -77,6 +79,11 @@ func (s *stdLink) deliver(b *buf.Block, err error) bool {
 		s.in = b
 	} else {
 		b.Release()
+	}
+	if r := s.c.rare.Load(); r != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		if werr := r.writeError(); werr != nil {
+			err = werr // the deadline is only how write ends the input
+		}
 	}
 	s.err = err
 	return true
@@ -151,6 +158,8 @@ func (s *stdLink) write() {
 				c.writeFailed(err)
 			}
 			c.mu.Unlock()
+			// What has come is still read; then the reader must find an end, too.
+			_ = s.nc.SetReadDeadline(time.Now().Add(c.lp.engine.opts.CloseTimeout))
 			return
 		}
 	}

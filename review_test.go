@@ -73,7 +73,7 @@ func TestOnCloseAfterTheEngine(t *testing.T) { // hazards 83, 145
 
 // A connection that is being adopted while the engine ends is ended, too.
 func TestAdoptDuringClose(t *testing.T) { // hazard 83
-	for range 100 {
+	for range 30 {
 		e, err := strand.New(strand.Options{Loops: 1})
 		if err != nil {
 			t.Fatal(err)

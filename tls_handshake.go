@@ -23,6 +23,7 @@ type handshake struct {
 
 	held     []string // tlsLayer.wmu: written before the end of the handshake
 	heldSize atomic.Int32
+	full     bool // Conn.mu: a write was refused for want of room
 }
 
 func (hs *handshake) end() {
@@ -135,7 +136,7 @@ func (t *tlsLayer) park(hs *handshake) {
 	case <-hs.parked:
 	default:
 	}
-	if !t.c.park(stRead | stDead | stGone) {
+	if !t.c.park(stRead | stGone) {
 		return
 	}
 	select {

@@ -1,0 +1,186 @@
+package strand_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/d74363f0/strand"
+)
+
+// What is written after a SendFile that was given up must not wait for an
+// event that has been and gone.
+func TestWriteAfterSendFileGaveUp(t *testing.T) { // hazards 140, 155
+	const size = 64 << 20
+	name := filepath.Join(t.TempDir(), "f")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, strand.Options{Loops: 1})
+	conns := make(chan *strand.Conn, 1)
+	a := serve(t, e, func(c *strand.Conn) strand.Handler { conns <- c; return &hooks{} })
+	nc := dial(t, a)
+	c := <-conns
+	total := make(chan int64, 1)
+	go func() {
+		n, _ := io.Copy(io.Discard, nc)
+		total <- n
+	}()
+	var want int64
+	for want < size {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Microsecond)
+		n, err := c.SendFile(ctx, f, size-want)
+		cancel()
+		want += n
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte("tail")); err == nil {
+			want += 4
+		} else if err != strand.ErrQueueFull {
+			t.Fatal(err)
+		}
+	}
+	_ = c.Close()
+	select {
+	case n := <-total:
+		if n != want {
+			t.Fatalf("%d bytes arrived of %d", n, want)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatalf("the output is stuck: %d bytes queued", c.Buffered())
+	}
+}
+
+// cpu returns the processor time of the process.
+func cpu(t testing.TB) time.Duration {
+	t.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// A writer whose piece is larger than what is free sleeps until it fits.
+func TestBlockedWriterSleeps(t *testing.T) { // invariant I5
+	e := newEngine(t, strand.Options{MaxQueued: 70 << 10})
+	conns := make(chan *strand.Conn, 1)
+	a := serve(t, e, func(*strand.Conn) strand.Handler {
+		return &hooks{open: func(c *strand.Conn) { conns <- c }}
+	})
+	nc := dial(t, a)
+	c := <-conns
+	var turns atomic.Int64
+	wrote := make(chan error, 1)
+	const chunk = 60 << 10
+	go func() {
+		p := make([]byte, chunk)
+		for sent := 0; sent < 8<<20; {
+			_, err := c.Write(p)
+			if err == nil {
+				sent += len(p)
+				continue
+			}
+			if err != strand.ErrQueueFull {
+				wrote <- err
+				return
+			}
+			turns.Add(1)
+			if err := c.WaitWrite(context.Background()); err != nil {
+				wrote <- err
+				return
+			}
+		}
+		wrote <- c.Close()
+	}()
+	// A slow reader leaves the queue between empty and half full for a while.
+	p := make([]byte, 8<<10)
+	for {
+		n, err := nc.Read(p)
+		if n == 0 || err != nil {
+			break
+		}
+		time.Sleep(200 * time.Microsecond)
+	}
+	if err := <-wrote; err != nil {
+		t.Fatal(err)
+	}
+	if n := turns.Load(); n > 4000 {
+		t.Fatalf("the writer tried %d times in vain", n)
+	}
+}
+
+// faulty is a net.Conn that cannot be written.
+type faulty struct{ net.Conn }
+
+func (faulty) Write([]byte) (int, error) { return 0, errFaulty }
+
+var errFaulty = errors.New("faulty on purpose")
+
+// A connection that can no longer be written and has nothing to read does not
+// keep its reader spinning.
+func TestReaderOfADeadConnSleeps(t *testing.T) { // hazard 137
+	e := newEngine(t, strand.Options{})
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	ncs := make(chan net.Conn, 1)
+	c, err := e.Adopt(faulty{ours}, &hooks{open: func(c *strand.Conn) { ncs <- c.NetConn() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc := <-ncs
+	if _, err := nc.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the failure", func() bool { return c.Flush() != nil })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = nc.Read(make([]byte, 1))
+	}()
+	before := cpu(t)
+	time.Sleep(300 * time.Millisecond)
+	if used := cpu(t) - before; used > 60*time.Millisecond {
+		t.Errorf("the reader used %v of 300 ms", used)
+	}
+	_ = nc.Close()
+	within(t, "the reader's end", done)
+}
+
+// A connection that can no longer be written ends, also if its peer says no
+// more and its handler does nothing.
+func TestUnwritableConnEnds(t *testing.T) { // hazard 132
+	e := newEngine(t, strand.Options{CloseTimeout: 100 * time.Millisecond})
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	why := make(chan error, 1)
+	_, err := e.Adopt(faulty{ours}, &hooks{
+		open:     func(c *strand.Conn) { _, _ = c.Write([]byte("x")) },
+		readable: func(c *strand.Conn) { _, _ = c.Read(make([]byte, 16)) },
+		close:    func(_ *strand.Conn, err error) { why <- err },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-why:
+		if !errors.Is(err, errFaulty) {
+			t.Fatalf("OnClose(%v)", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("no OnClose")
+	}
+}
