@@ -55,7 +55,7 @@ func (c *Conn) sendFileOnce(f *os.File, n int64) (int, error) {
 			return 0, err
 		}
 	}
-	if c.out.Len() > 0 {
+	if c.blocked || c.out.Len() > 0 { // blocked ends with an event: an attempt meanwhile would make nobody look for it
 		return 0, syscall.EAGAIN
 	}
 	k, err := c.link.fdSendFile(f, int(min(n, 1<<30)))
