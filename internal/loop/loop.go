@@ -40,6 +40,7 @@ type Loop struct {
 	log    *slog.Logger
 	clock  func() int64 // monotonic nanoseconds
 	sim    Sim          // nil but under simulation
+	simID  uint64       // the loop's number in it
 
 	// word is seq<<1|1 while user code runs inline and seq<<1 otherwise. To
 	// replace the driver is to swap the former for a higher seq.
@@ -98,9 +99,10 @@ type Stats struct {
 // New returns a loop over poller that begins when Start is called. The loop
 // owns the poller.
 func New(poller poll.Poller, watch *Watchdog, log *slog.Logger, clock func() int64) *Loop {
-	l := &Loop{poller: poller, watch: watch, log: log, clock: clock, sim: simulated(), done: make(chan struct{})}
+	l := &Loop{poller: poller, watch: watch, log: log, clock: clock, done: make(chan struct{})}
 	l.slots.free = none
 	l.wheel.init()
+	l.simulate()
 	return l
 }
 

@@ -26,6 +26,7 @@ type Sim interface {
 var (
 	simulating sync.Mutex
 	simulation atomic.Pointer[Sim]
+	simLoops   uint64 // loops made by the present build
 )
 
 // Simulate calls build; loops and watchdogs made meanwhile belong to s.
@@ -33,6 +34,7 @@ func Simulate(s Sim, build func()) {
 	simulating.Lock()
 	defer simulating.Unlock()
 	simulation.Store(&s)
+	simLoops = 0
 	defer simulation.Store(nil)
 	build()
 }
@@ -44,6 +46,15 @@ func simulated() Sim {
 	return nil
 }
 
+// simulate makes l a loop of the simulation, if there is one. The loops of one
+// engine are told apart by numbers that no source has.
+func (l *Loop) simulate() {
+	if l.sim = simulated(); l.sim != nil {
+		simLoops++
+		l.simID = ^simLoops
+	}
+}
+
 // OpenPoller returns the poller of a new loop: the platform's.
 func OpenPoller() (poll.Poller, error) {
 	if s := simulated(); s != nil {
@@ -52,11 +63,15 @@ func OpenPoller() (poll.Poller, error) {
 	return poll.Open()
 }
 
-// Go runs f on a goroutine of its own, on behalf of the source named id.
+// Go runs f on a goroutine of its own, on behalf of the source named id, or of
+// the loop itself if that is 0.
 func (l *Loop) Go(id uint64, what string, f func()) {
 	if l.sim == nil {
 		go f()
 		return
+	}
+	if id == 0 {
+		id = l.simID
 	}
 	go func() {
 		l.sim.Turn(id, what)
