@@ -230,9 +230,17 @@ func (c *Conn) readable() {
 		}
 		return
 	}
-	if !c.readDone || c.unread {
+	if (!c.readDone || c.unread) && c.opened() {
 		c.state.Or(stRead)
 	}
+}
+
+// opened reports whether Close has not been called: what a handler leaves
+// unread behind its Close is not offered again while the output is still sent.
+func (c *Conn) opened() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == open
 }
 
 func (c *Conn) onHangup() {
