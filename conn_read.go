@@ -74,6 +74,9 @@ func (c *Conn) readFailed(err error) error {
 }
 
 func (c *Conn) readUnread(p []byte) (int, error) {
+	if !c.alive() {
+		return 0, errClosed
+	}
 	r := c.ex()
 	n := copy(p, r.unread)
 	if r.unread = r.unread[n:]; len(r.unread) == 0 {
