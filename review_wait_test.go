@@ -3,10 +3,7 @@ package strand_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -14,55 +11,6 @@ import (
 
 	"github.com/d74363f0/strand"
 )
-
-// What is written after a SendFile that was given up must not wait for an
-// event that has been and gone.
-func TestWriteAfterSendFileGaveUp(t *testing.T) { // hazards 140, 155
-	const size = 64 << 20
-	name := filepath.Join(t.TempDir(), "f")
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := f.Truncate(size); err != nil {
-		t.Fatal(err)
-	}
-	e := newEngine(t, strand.Options{Loops: 1})
-	conns := make(chan *strand.Conn, 1)
-	a := serve(t, e, func(c *strand.Conn) strand.Handler { conns <- c; return &hooks{} })
-	nc := dial(t, a)
-	c := <-conns
-	total := make(chan int64, 1)
-	go func() {
-		n, _ := io.Copy(io.Discard, nc)
-		total <- n
-	}()
-	var want int64
-	for want < size {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Microsecond)
-		n, err := c.SendFile(ctx, f, size-want)
-		cancel()
-		want += n
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatal(err)
-		}
-		if _, err := c.Write([]byte("tail")); err == nil {
-			want += 4
-		} else if err != strand.ErrQueueFull {
-			t.Fatal(err)
-		}
-	}
-	_ = c.Close()
-	select {
-	case n := <-total:
-		if n != want {
-			t.Fatalf("%d bytes arrived of %d", n, want)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatalf("the output is stuck: %d bytes queued", c.Buffered())
-	}
-}
 
 // cpu returns the processor time of the process.
 func cpu(t testing.TB) time.Duration {
