@@ -16,6 +16,7 @@ type deflateState struct {
 	outBits, inBits int
 	outKeep, inKeep bool   // context takeover
 	out             []byte // the end of what was sent compressed; the Conn's mu guards it
+	outUsed         bool   // out grew since the last heartbeat; the Conn's mu guards it
 	in              []byte // the end of what was received compressed; strand only
 }
 
@@ -36,9 +37,24 @@ func newDeflateState(d ws.Deflate, client bool) *deflateState {
 // sentPrepared takes notice of a message that was compressed by itself: the
 // peer's window has moved on.
 func (d *deflateState) sentPrepared(payload string) {
+	sent(d, payload)
+}
+
+// sent adds to the window of what was sent.
+func sent[T []byte | string](d *deflateState, p T) {
 	if d.outKeep {
-		d.out = slide(d.out, payload, 1<<d.outBits)
+		d.out = slide(d.out, p, 1<<d.outBits)
+		d.outUsed = true
 	}
+}
+
+// rest forgets what was sent if nothing has been for a while. Nobody is obliged
+// to refer to it; what was received must be kept, since the peer may.
+func (d *deflateState) rest() {
+	if !d.outUsed {
+		d.out = nil
+	}
+	d.outUsed = false
 }
 
 // slide appends p to a window of at most size bytes.
@@ -130,11 +146,11 @@ func (c *Conn) sendDeflatedLocked(d *deflateState, h ws.Header, p []byte) error 
 	z := takeDeflater(d.outBits, c.o.Compression.level())
 	defer z.release()
 	h.RSV1 = true
-	err := c.sendLocked(h, z.compress(p, d.out))
-	if d.outKeep && err == nil {
-		d.out = slide(d.out, p, 1<<d.outBits)
+	if err := c.sendLocked(h, z.compress(p, d.out)); err != nil {
+		return err
 	}
-	return err
+	sent(d, p)
+	return nil
 }
 
 // inflater is a pooled decompressor, reset before each use (hazard 103).

@@ -64,6 +64,9 @@ func (c *Conn) tick() {
 	c.seen = false
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if d := c.deflate(); d != nil {
+		d.rest()
+	}
 	if c.o.pingInterval() > 0 {
 		c.pinged = true
 		c.beatLocked()
