@@ -70,7 +70,7 @@ func ginApp(dir string) http.Handler {
 func chiApp(dir string) http.Handler {
 	chimiddleware.DefaultLogger = func(next http.Handler) http.Handler { return next }
 	r := chi.NewRouter()
-	r.Use(chimiddleware.RequestID, chimiddleware.RealIP, func(next http.Handler) http.Handler {
+	r.Use(chimiddleware.RequestID, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer func() {
 				if recover() != nil {
