@@ -386,6 +386,45 @@ func TestTLSWritersKeepOrder(t *testing.T) { // hazards 110, 121
 	}
 }
 
+// A writer that cannot wait for the peer's handshake is refused, and WaitWrite
+// waits for it.
+func TestTLSHeldIsBounded(t *testing.T) {
+	e := newEngine(t, strand.Options{MaxQueued: 10000})
+	ended := make(chan int, 1)
+	a := tlsServer(t, e, serverConfig(t), nil, func() strand.Handler {
+		return &hooks{open: func(c *strand.Conn) {
+			go func() {
+				refused := 0
+				for i := 0; i < 10; {
+					_, err := c.Write(make([]byte, 4000))
+					if err == nil {
+						i++
+						continue
+					}
+					if refused++; err != strand.ErrQueueFull || c.WaitWrite(context.Background()) != nil {
+						break
+					}
+				}
+				_ = c.Close()
+				ended <- refused
+			}()
+		}}
+	})
+	nc := dial(t, a)
+	select {
+	case n := <-ended:
+		t.Fatalf("40,000 bytes held for a peer without a handshake; refused %d times", n)
+	case <-time.After(100 * time.Millisecond):
+	}
+	got, err := io.ReadAll(tls.Client(nc, insecure(tls.VersionTLS13)))
+	if err != nil || len(got) != 40000 {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if n := <-ended; n == 0 || n > 20 {
+		t.Errorf("refused %d times", n)
+	}
+}
+
 func TestTLSNetConn(t *testing.T) {
 	e := newEngine(t, strand.Options{})
 	for name, when := range map[string]string{"before the handshake": "open", "behind it": "done"} {

@@ -27,7 +27,10 @@ func (t *tlsLayer) send(head []byte, bufs [][]byte, s string) (int, error) {
 		return t.sendPlain(n, head, bufs, s)
 	}
 	ready := t.ready()
-	err := c.room(n + t.held())
+	err := c.room(n)
+	if err == nil && !ready {
+		err = t.roomHeld(n)
+	}
 	if err == nil && ready && n > 0 {
 		t.gather, t.hold = true, true
 	}
@@ -48,6 +51,19 @@ func (t *tlsLayer) send(head []byte, bufs [][]byte, s string) (int, error) {
 		return 0, errClosed // the queue takes every record until the end
 	}
 	return n, nil
+}
+
+// roomHeld reports whether n more bytes may wait for the end of the handshake.
+// Conn.mu is held.
+func (t *tlsLayer) roomHeld(n int) error {
+	held := t.held()
+	if held == 0 || held+n <= int(t.c.maxQueued) {
+		return nil
+	}
+	if hs := t.hs.Load(); hs != nil {
+		hs.full = true
+	}
+	return ErrQueueFull
 }
 
 // sendPlain is for a writer that waited while the layer was taken away. Conn.mu
@@ -157,15 +173,19 @@ func (c *Conn) tlsHolds() bool {
 	return t != nil && t.hold
 }
 
-// holding returns the handshake that output waits for, if it is too much. mu is
-// held.
+// holding returns the handshake that output waits for, if some was refused. mu
+// is held.
 func (c *Conn) holding() *handshake {
 	t := c.tls.Load()
-	if t == nil || t.held() <= int(c.maxQueued)/2 {
+	if t == nil {
+		return nil
+	}
+	hs := t.hs.Load()
+	if hs == nil || !hs.full {
 		return nil
 	}
 	t.begin(true)
-	return t.hs.Load()
+	return hs
 }
 
 // retired ends a handshake. Conn.mu is held.
