@@ -185,13 +185,14 @@ func (c *Conn) handOff() {
 }
 
 // PauseRead stops OnReadable from being called until ResumeRead: the peer is
-// held back by TCP. A peer that hangs up altogether is reported all the same.
+// held back by TCP. A peer that hangs up altogether is reported all the same, by
+// one OnReadable.
 func (c *Conn) PauseRead() { c.state.Or(stPaused) }
 
 // ResumeRead undoes PauseRead.
 func (c *Conn) ResumeRead() {
 	c.clear(stPaused)
-	c.signal(0)
+	c.signal(stRead) // what was left unread is not marked while reading is paused
 }
 
 // opError says which connection an error of a system call concerns.

@@ -230,7 +230,7 @@ func (c *Conn) readable() {
 		}
 		return
 	}
-	if (!c.readDone || c.unread) && c.opened() {
+	if (!c.readDone || c.unread) && !c.is(stPaused) && c.opened() {
 		c.state.Or(stRead)
 	}
 }
