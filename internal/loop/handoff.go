@@ -14,6 +14,7 @@ func (l *Loop) Enter(id uint64, src Source) (ticket uint64) {
 	l.cur = src
 	ticket = l.seq<<1 | 1
 	l.word.Store(ticket)
+	l.watch.rouse()
 	return ticket
 }
 
@@ -104,7 +105,8 @@ func (l *Loop) Spawn() bool {
 func (l *Loop) CountSpawned() { l.stats.spawned.Add(1) }
 
 // Watchdog notices drivers that are held by user code. One serves all loops of
-// an engine; it ticks only while a loop is awake.
+// an engine; it ticks only while there is user code to watch, so that a loop
+// which wakes for a timer of its own costs nothing more.
 type Watchdog struct {
 	tick   time.Duration
 	asleep atomic.Bool
@@ -120,8 +122,8 @@ type Watchdog struct {
 // taken off the loop, so a wait is noticed within one to two ticks.
 const WatchTick = 250 * time.Microsecond
 
-// drowsy is how many ticks with every loop asleep end the watchdog's own
-// vigil.
+// drowsy is how many ticks without user code on any loop end the watchdog's
+// own vigil.
 const drowsy = 40
 
 // NewWatchdog returns a watchdog that watches from its first loop until Stop.
@@ -160,7 +162,7 @@ func (d *Watchdog) remove(l *Loop) {
 	}
 }
 
-// rouse wakes a watchdog that sleeps; a loop that wakes calls it.
+// rouse wakes a watchdog that sleeps; a driver about to run user code calls it.
 func (d *Watchdog) rouse() {
 	if !d.asleep.Load() {
 		return
@@ -180,7 +182,7 @@ func (d *Watchdog) watch() {
 			time.Sleep(d.tick)
 		} else {
 			d.asleep.Store(true)
-			if d.awake() == 0 { // looked at after asleep was set, as rouse is called after a loop's was cleared
+			if d.held() == 0 { // looked at after asleep was set, as rouse is called after a loop's word was
 				select {
 				case <-d.wakeup:
 				case <-d.stop:
@@ -203,19 +205,21 @@ func (d *Watchdog) watch() {
 	}
 }
 
-func (d *Watchdog) awake() int {
+// held returns how many loops run user code.
+func (d *Watchdog) held() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := 0
 	for _, l := range d.loops {
-		if !l.asleep.Load() {
+		if l.word.Load()&1 == 1 {
 			n++
 		}
 	}
 	return n
 }
 
-// look compares each loop with the tick before and returns how many are awake.
+// look compares each loop with the tick before and returns how many run user
+// code, or did since.
 func (d *Watchdog) look() int {
 	d.mu.Lock()
 	loops, seen := d.loops, d.seen
@@ -226,10 +230,10 @@ func (d *Watchdog) look() int {
 	}
 	var held []holder
 	for i, l := range loops {
-		if !l.asleep.Load() {
+		w := l.word.Load()
+		if w&1 == 1 || w != seen[i] {
 			n++
 		}
-		w := l.word.Load()
 		if w&1 == 1 && w == seen[i] {
 			held = append(held, holder{l, w})
 		}

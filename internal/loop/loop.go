@@ -372,7 +372,6 @@ func (l *Loop) fetch() {
 		l.asleep.Store(false)
 		before = l.clock()
 		l.yield = before
-		l.watch.rouse()
 	}
 	l.nowT.Store(uint32(before >> tickShift))
 }
