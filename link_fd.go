@@ -114,5 +114,6 @@ func (c *Conn) takeFD(nc net.Conn) (bool, error) {
 	}
 	r := c.ex()
 	r.local, r.remote = nc.LocalAddr(), nc.RemoteAddr()
-	return true, nc.Close()
+	_ = nc.Close() // the duplicate is ours whatever it says
+	return true, nil
 }

@@ -14,9 +14,9 @@ type Listener struct {
 	accept func(*Conn) Handler
 	fdl    fdListener // how connections are accepted from a descriptor, where that is possible
 
-	mu   sync.Mutex
-	err  error // mu: why accepting ended
-	over bool  // mu
+	mu   sync.Mutex // also keeps closing from meeting a half-made fdl
+	err  error      // mu: why accepting ended
+	over bool       // mu
 	done chan struct{}
 }
 

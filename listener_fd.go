@@ -46,6 +46,10 @@ func (l *Listener) startFD() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	// The engine may close the listener at this moment: it then finds nothing, or
+	// an fdListener whose attach is posted.
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	f := &l.fdl
 	if simulated != nil {
 		sys, fd, _ := simulated.Simulated()
@@ -76,6 +80,8 @@ func (l *Listener) inherit() {
 }
 
 func (l *Listener) stopFD() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	f := &l.fdl
 	if f.lp != nil && f.fd.Retire() {
 		f.lp.Drop(f)

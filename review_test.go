@@ -191,3 +191,27 @@ func TestPostDuringAbort(t *testing.T) {
 		_ = theirs.Close()
 	}
 }
+
+// An engine that ends while it is given a listener ends that, too.
+func TestListenDuringClose(t *testing.T) { // hazard 153
+	for range 200 {
+		e, err := strand.New(strand.Options{Loops: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			l, err := e.AdoptListener(ln, func(*strand.Conn) strand.Handler { return nil })
+			if err == nil {
+				<-l.Done()
+			}
+		}()
+		_ = e.Close()
+		within(t, "the listener's end", done)
+	}
+}
