@@ -188,10 +188,13 @@ func z(fin bool, op byte, p []byte) frame { return frame{fin: fin, rsv: rsv1, op
 // helloWire is "Hello" in one block with fixed codes, RFC 7692 section 7.2.3.1.
 var helloWire = []byte{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}
 
+// plainOffer is permessage-deflate without parameters.
+var plainOffer = params{adapt: true}
+
 // blocks asks for every kind of DEFLATE block, RFC 7692 section 7.2.3, with its examples.
 func (s *list) blocks() {
 	echo := func(id, says, m string, wire ...[]byte) {
-		s.deflate(Must, "7692-7.2.3-"+id, says, wantsEcho, params{}, func(l *link) error {
+		s.deflate(Must, "7692-7.2.3-"+id, says, wantsEcho, plainOffer, func(l *link) error {
 			for _, w := range wire {
 				if err := steps(send(z(true, opText, w)), wantText(m))(l); err != nil {
 					return err
@@ -202,7 +205,7 @@ func (s *list) blocks() {
 	}
 	final := []byte{0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00}
 	echo("one-block", "one compressed block (7.2.3.1)", "Hello", helloWire)
-	s.deflate(Must, "7692-7.2.3-context", "the second message refers to the first (7.2.3.2)", wantsEcho, params{}, steps(withContext,
+	s.deflate(Must, "7692-7.2.3-context", "the second message refers to the first (7.2.3.2)", wantsEcho, plainOffer, steps(withContext,
 		send(z(true, opText, helloWire)), wantText("Hello"), send(z(true, opText, []byte{0xf2, 0x00, 0x11, 0x00, 0x00})), wantText("Hello"), closes))
 	echo("stored", "a block without compression (7.2.3.3)", "Hello", []byte{0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00})
 	echo("final", "a block with BFINAL (7.2.3.4)", "Hello", final)
@@ -237,7 +240,7 @@ func (s *list) blocks() {
 func (s *list) styles() {
 	for st := range styles {
 		for _, n := range []int{1, 300, 5000, 70000} {
-			s.deflate(Must, fmt.Sprintf("7692-7.2.2-style-%d-%d", st, n), fmt.Sprintf("four messages of %d bytes, all %s", n, [...]string{"with fixed codes and matches", "stored", "with dynamic codes"}[st]), wantsEcho, params{},
+			s.deflate(Must, fmt.Sprintf("7692-7.2.2-style-%d-%d", st, n), fmt.Sprintf("four messages of %d bytes, all %s", n, [...]string{"with fixed codes and matches", "stored", "with dynamic codes"}[st]), wantsEcho, plainOffer,
 				func(l *link) error {
 					for range 4 {
 						m := prose(l.rng, n, l.tx.window)
@@ -254,7 +257,7 @@ func (s *list) styles() {
 
 // contexts asks what messages may refer to.
 func (s *list) contexts() {
-	s.deflate(Must, "7692-7.2.1-distance-whole-window", "a match exactly 32768 bytes back, over two messages", wantsEcho, params{}, func(l *link) error {
+	s.deflate(Must, "7692-7.2.1-distance-whole-window", "a match exactly 32768 bytes back, over two messages", wantsEcho, plainOffer, func(l *link) error {
 		if err := withContext(l); err != nil {
 			return err
 		}
@@ -266,13 +269,13 @@ func (s *list) contexts() {
 		w.end()
 		return steps(send(z(true, opBin, p)), wantBin(m), send(z(true, opBin, w.sync())), wantBin(m[:258]), closes)(l)
 	})
-	s.deflate(Must, "7692-6.1-plain-between", "plain messages between compressed ones do not enter the context", wantsEcho, params{}, func(l *link) error {
+	s.deflate(Must, "7692-6.1-plain-between", "plain messages between compressed ones do not enter the context", wantsEcho, plainOffer, func(l *link) error {
 		return steps(withContext, send(z(true, opText, helloWire)), wantText("Hello"), echoes(segWhole, opText, []byte("plain text"), 0),
 			send(z(true, opText, []byte{0xf2, 0x00, 0x11, 0x00, 0x00})), wantText("Hello"), echoes(segWhole, opBin, noise(1000), 100), closes)(l)
 	})
-	s.deflate(Must, "7692-7.2.3-zero-length", "a compressed message of no bytes at all: an empty message or bad data", "empty echo, or Close 1007 or 1002", params{},
+	s.deflate(Must, "7692-7.2.3-zero-length", "a compressed message of no bytes at all: an empty message or bad data", "empty echo, or Close 1007 or 1002", plainOffer,
 		steps(send(z(true, opText, nil)), echoOrFail(opText, nil, 1007, 1002)))
-	s.deflate(Should, "7692-7-large-comes-compressed", "a compressible message of 64 KiB comes back compressed", "RSV1 set", params{}, func(l *link) error {
+	s.deflate(Should, "7692-7-large-comes-compressed", "a compressible message of 64 KiB comes back compressed", "RSV1 set", plainOffer, func(l *link) error {
 		m := prose(l.rng, 1<<16, 1000)
 		if err := sendZ(opText, m, 0)(l); err != nil {
 			return err
@@ -327,26 +330,26 @@ func (s *list) badCompression() {
 			w.lit('~')
 		}
 	})[:20]
-	bad("type-3", "a block of the reserved type", params{}, []byte{0x06, 0x00})
-	bad("garbage", "bytes that are no DEFLATE", params{}, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	bad("stored-complement", "a stored block whose length has no complement", params{}, []byte{0x00, 0x05, 0x00, 0x05, 0x00, 'h', 'e', 'l', 'l', 'o', 0x00})
-	bad("stored-short", "a stored block longer than the message", params{}, []byte{0x00, 0xff, 0x00, 0x00, 0xff, 'h', 'e', 'l', 'l', 'o'})
-	bad("fixed-short", "a compressed block without its end", params{}, cutFixed)
-	bad("length-286", "the length symbol 286, which does not exist", params{}, block(func(w *bitWriter) { w.lit('a'); w.lit(286); w.code(0, 5) }))
-	bad("distance-30", "the distance symbol 30, which does not exist", params{}, block(func(w *bitWriter) { w.lit('a'); w.lit(257); w.code(30, 5) }))
-	bad("dynamic-garbage", "dynamic codes that are over-subscribed", params{}, []byte{0x04, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	bad("type-3", "a block of the reserved type", plainOffer, []byte{0x06, 0x00})
+	bad("garbage", "bytes that are no DEFLATE", plainOffer, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	bad("stored-complement", "a stored block whose length has no complement", plainOffer, []byte{0x00, 0x05, 0x00, 0x05, 0x00, 'h', 'e', 'l', 'l', 'o', 0x00})
+	bad("stored-short", "a stored block longer than the message", plainOffer, []byte{0x00, 0xff, 0x00, 0x00, 0xff, 'h', 'e', 'l', 'l', 'o'})
+	bad("fixed-short", "a compressed block without its end", plainOffer, cutFixed)
+	bad("length-286", "the length symbol 286, which does not exist", plainOffer, block(func(w *bitWriter) { w.lit('a'); w.lit(286); w.code(0, 5) }))
+	bad("distance-30", "the distance symbol 30, which does not exist", plainOffer, block(func(w *bitWriter) { w.lit('a'); w.lit(257); w.code(30, 5) }))
+	bad("dynamic-garbage", "dynamic codes that are over-subscribed", plainOffer, []byte{0x04, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	for _, d := range []int{1, 2, 4, 100, 257, 32768} {
-		bad(fmt.Sprintf("before-start-%d", d), fmt.Sprintf("the first message of a connection begins with a copy from %d bytes back", d), params{},
+		bad(fmt.Sprintf("before-start-%d", d), fmt.Sprintf("the first message of a connection begins with a copy from %d bytes back", d), plainOffer,
 			block(func(w *bitWriter) { w.match(200, d) }))
 	}
-	bad("before-start-later", "the first message copies from one byte before its beginning", params{},
+	bad("before-start-later", "the first message copies from one byte before its beginning", plainOffer,
 		block(func(w *bitWriter) {
 			for _, c := range []byte("abc") {
 				w.lit(int(c))
 			}
 			w.match(100, 4)
 		}))
-	bad("before-start-second", "the second message copies from before the first", params{},
+	bad("before-start-second", "the second message copies from before the first", plainOffer,
 		block(func(w *bitWriter) { w.lit('a') }), block(func(w *bitWriter) { w.match(10, 2) }))
 	s.deflate(Should, "7692-7.1.1-reset-is-reset", "a copy from the message before, though the sender agreed to reset its context", "Close 1007 (or 1002), or the copy", params{serverNoTakeover: true, clientNoTakeover: true},
 		func(l *link) error {
@@ -385,7 +388,7 @@ func refusedBy(p params, wire [][]byte) bool {
 // compressedFraming asks where RSV1 may be, RFC 7692 section 6.
 func (s *list) compressedFraming() {
 	bad := func(id, says string, fs ...frame) {
-		s.deflate(Must, "7692-6-"+id, says, wants1002, params{}, steps(send(fs...), fails(1002)))
+		s.deflate(Must, "7692-6-"+id, says, wants1002, plainOffer, steps(send(fs...), fails(1002)))
 	}
 	bad("rsv1-continuation", "RSV1 on a continuation of a compressed message", z(false, opText, helloWire[:3]), z(true, opCont, helloWire[3:]))
 	bad("rsv1-plain-continuation", "RSV1 on a continuation of a plain message", first("a"), z(true, opCont, helloWire))
@@ -398,7 +401,7 @@ func (s *list) compressedFraming() {
 	bad("rsv2-plain", "RSV2 on a plain message", frame{fin: true, rsv: rsv2, op: opText, payload: helloWire})
 	bad("nested", "a compressed message inside a compressed message", z(false, opText, helloWire[:3]), z(true, opText, helloWire))
 	good := func(id, says string, ss ...step) {
-		s.deflate(Must, "7692-6-"+id, says, wantsEcho, params{}, steps(append(ss, closes)...))
+		s.deflate(Must, "7692-6-"+id, says, wantsEcho, plainOffer, steps(append(ss, closes)...))
 	}
 	for at := range len(helloWire) + 1 {
 		good(fmt.Sprintf("split-%d", at), fmt.Sprintf("a compressed message in two fragments, cut after byte %d", at),
@@ -421,23 +424,23 @@ func (s *list) compressedFraming() {
 // compressedText asks RFC 6455 section 8.1 of what comes out of the inflater.
 func (s *list) compressedText() {
 	for _, v := range invalidSamples() {
-		s.deflate(Must, "7692-8.1-invalid-"+v.name, fmt.Sprintf("a compressed text with %+q", v.p), wants1007, params{},
+		s.deflate(Must, "7692-8.1-invalid-"+v.name, fmt.Sprintf("a compressed text with %+q", v.p), wants1007, plainOffer,
 			steps(sendZ(opText, []byte("good κόσμε "+v.p), 0), fails(1007)))
 	}
 	for _, v := range validSamples()[:12] {
-		s.deflate(Must, "7692-8.1-valid-"+v.name, fmt.Sprintf("a compressed text %+q in fragments of one byte", v.p), wantsEcho, params{},
+		s.deflate(Must, "7692-8.1-valid-"+v.name, fmt.Sprintf("a compressed text %+q in fragments of one byte", v.p), wantsEcho, plainOffer,
 			steps(sendZ(opText, []byte(v.p), 1), wantText(v.p), closes))
 	}
-	s.deflate(Must, "7692-8.1-far", "a compressed text with a wrong byte after 100,000 good ones", wants1007, params{},
+	s.deflate(Must, "7692-8.1-far", "a compressed text with a wrong byte after 100,000 good ones", wants1007, plainOffer,
 		func(l *link) error { return steps(sendZ(opText, append(words(100000), 0xff), 999), fails(1007))(l) })
-	s.deflate(Must, "7692-8.1-binary", "a compressed binary message need not be UTF-8", wantsEcho, params{},
+	s.deflate(Must, "7692-8.1-binary", "a compressed binary message need not be UTF-8", wantsEcho, plainOffer,
 		steps(sendZ(opBin, []byte("\xff\xfe\x80"), 0), wantBin([]byte("\xff\xfe\x80")), closes))
 }
 
 // bombs asks that the limit counts what comes out.
 func (s *list) bombs() {
 	add := func(id, says, want string, f func(l *link, n int) error) {
-		s.deflate(Must, "7692-8-"+id, says, want, params{}, limited(f))
+		s.deflate(Must, "7692-8-"+id, says, want, plainOffer, limited(f))
 		s.heavy()
 	}
 	add("bomb", "a thousandth of twice the limit, compressed", wants1009, func(l *link, n int) error {
@@ -473,7 +476,7 @@ func (s *list) manyCompressed() {
 		p    params
 	}{
 		{"default", params{}}, {"reset", params{serverNoTakeover: true, clientNoTakeover: true}},
-		{"bits-9", params{serverBits: 9, clientBits: 9}}, {"bits-9-reset", params{true, true, 9, 9}},
+		{"bits-9", params{serverBits: 9, clientBits: 9}}, {"bits-9-reset", params{serverNoTakeover: true, clientNoTakeover: true, serverBits: 9, clientBits: 9}},
 		{"bits-8", params{serverBits: 8, clientBits: 8}}, {"bits-15", params{serverBits: 15, clientBits: 15}},
 	} {
 		for _, n := range []int{16, 64, 256, 1024, 4096, 16384, 65536} {

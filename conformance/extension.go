@@ -14,6 +14,10 @@ type params struct {
 	clientNoTakeover bool
 	serverBits       int // 0 if absent
 	clientBits       int // 0 if absent, bare if present without a value
+
+	// adapt lets the suite as a server take on the resets that a client asks for or
+	// hints at, in cases that are not about them.
+	adapt bool
 }
 
 const bare = -1
@@ -127,6 +131,10 @@ func respond(want params, offers []string) (params, error) {
 		}
 		found = true
 		break
+	}
+	if want.adapt {
+		want.serverNoTakeover = want.serverNoTakeover || offer.serverNoTakeover
+		want.clientNoTakeover = want.clientNoTakeover || offer.clientNoTakeover
 	}
 	switch {
 	case !found:

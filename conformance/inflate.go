@@ -226,6 +226,9 @@ func (s *inflation) copyBack(length, d int) error {
 	if d > len(s.out) {
 		return fmt.Errorf("%w: distance %d reaches before the %d bytes of context", errDeflate, d, len(s.out))
 	}
+	if len(s.out) > maxReply {
+		return fmt.Errorf("peer sends a message of more than %d bytes", maxReply)
+	}
 	for range length {
 		s.out = append(s.out, s.out[len(s.out)-d])
 	}
