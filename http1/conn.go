@@ -56,6 +56,7 @@ type conn struct {
 	mode     mode
 	deadline bool // a read deadline is set
 	waiting  bool // no request is begun until the output has drained
+	ended    bool // peerGone met the end of the input, which is not reported again
 }
 
 // partial is a head that is still arriving. Its bytes are in conn.in.
@@ -231,7 +232,7 @@ func (hc *conn) run() {
 			return
 		}
 		if hc.turns >= int32(orDefault(hc.scope.srv.MaxPipelined, DefaultMaxPipelined)) {
-			if hc.in != nil && hc.in.Len() > 0 {
+			if hc.ended || hc.in != nil && hc.in.Len() > 0 {
 				_ = hc.c.Post(hc.resume) // on an error the connection is closed
 			}
 			return
@@ -344,7 +345,8 @@ func (hc *conn) peerGone() bool {
 		return false
 	}
 	err := hc.fill()
-	return err != nil && err != strand.ErrWouldBlock
+	hc.ended = err != nil && err != strand.ErrWouldBlock
+	return hc.ended
 }
 
 // settle gives back what an idle connection does not need.
