@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -335,6 +337,69 @@ func TestPanics(t *testing.T) {
 		if e := h.wait(t); e.Code != Internal {
 			t.Errorf("OnOpen: %+v", e)
 		}
+	})
+}
+
+// TestGoexit: a callback that ends its goroutine ends its connection, and one that
+// panics in OnClose nothing; the server goes on. hazards 111, 147
+func TestGoexit(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		h := newTester()
+		h.message = func(*Conn, MessageType, []byte) { runtime.Goexit() }
+		h.close = func(*Conn, error) { h.end <- io.EOF; panic(http.ErrAbortHandler) }
+		url := serve(t, transport, &Options{Logger: quiet}, func() Handler { return h })
+		r := rawDial(t, url, "", frame(0x81, "x"))
+		_, _ = io.Copy(io.Discard, r.br)
+		_ = r.nc.Close()
+		select {
+		case <-h.end:
+		case <-time.After(10 * time.Second):
+			t.Fatal("no OnClose")
+		}
+		url, _ = echoServer(t, transport, nil)
+		r = rawDial(t, url, "", frame(0x81, "alive"))
+		r.expect(0x81, "alive")
+	})
+}
+
+// TestNothingStays: when the connections have gone, so have their goroutines.
+func TestNothingStays(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		var mu sync.Mutex
+		var handlers []*tester
+		url := serve(t, transport, nil, func() Handler {
+			h := echo()
+			mu.Lock()
+			handlers = append(handlers, h)
+			mu.Unlock()
+			return h
+		})
+		before := runtime.NumGoroutine()
+		var clients []*raw
+		for i := range 60 {
+			r := rawDial(t, url, "", frame(0x81, "hello")+frame(0x01, "half"))
+			r.expect(0x81, "hello")
+			clients = append(clients, r)
+			if i%3 == 0 {
+				r.send(frame(0x88, ""))
+			}
+			if i%3 == 1 {
+				r.send("\xff\xff")
+			}
+		}
+		for _, r := range clients {
+			_ = r.nc.Close()
+		}
+		for _, h := range handlers {
+			h.wait(t)
+		}
+		for range 300 {
+			if runtime.NumGoroutine() <= before+5 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 	})
 }
 
