@@ -83,20 +83,22 @@ func (x *crosstalk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := marked(answerTo(id), size)
 	w.Header().Set("X-Id", q.Get("id"))
 	deed := q.Get("do")
+	returned := make(chan struct{})
+	defer close(returned)
 	if deed == "hijack" {
 		x.hijack(w, r, id, answer)
 		return
 	}
-	if deed != "unread" {
+	if deed != "unread" && deed != "lateread" {
 		x.readBody(r, id)
 	}
 	switch deed {
 	case "close":
 		_, _ = r.Body.Close(), r.Body.Close()
 	case "lateread":
-		x.lateRead(r, id)
+		x.lateRead(r, id, returned)
 	case "latewrite":
-		x.lateWrite(w, id)
+		x.lateWrite(w, r, id, returned)
 	case "keep":
 		x.keep(r, id)
 	case "panic":
@@ -140,32 +142,39 @@ func (x *crosstalk) readBody(r *http.Request, id uint64) {
 	}
 }
 
-// lateRead goes on reading the body after the handler has returned.
-func (x *crosstalk) lateRead(r *http.Request, id uint64) {
+// over waits until the exchange has certainly ended: its handler has returned, its context is
+// done, and, in case that was for the client's sake, a little longer.
+func over(r *http.Request, returned <-chan struct{}) {
+	<-returned
+	<-r.Context().Done()
+	time.Sleep(5 * time.Millisecond)
+}
+
+// lateRead goes on reading the body, which the handler has left unread, after it returned.
+func (x *crosstalk) lateRead(r *http.Request, id uint64, returned <-chan struct{}) {
 	body := r.Body
 	x.late.Add(1)
 	go func() {
 		defer x.late.Done()
+		over(r, returned)
 		p := make([]byte, 512)
 		for range 20 {
 			time.Sleep(100 * time.Microsecond)
 			if n, err := body.Read(p); n != 0 || err == nil {
 				x.fail("request %x: a late read returned %d bytes, %v", id, n, err)
 			}
-			_ = body.Close()
 		}
+		_ = body.Close()
 	}()
 }
 
 // lateWrite goes on writing, setting headers and flushing after the handler has returned.
-func (x *crosstalk) lateWrite(w http.ResponseWriter, id uint64) {
+func (x *crosstalk) lateWrite(w http.ResponseWriter, r *http.Request, id uint64, returned <-chan struct{}) {
 	poison := bytes.Repeat([]byte{0xdd}, 3000)
 	x.late.Add(1)
-	returned := make(chan struct{})
 	go func() {
 		defer x.late.Done()
-		<-returned
-		time.Sleep(time.Millisecond)
+		over(r, returned)
 		for range 20 {
 			time.Sleep(100 * time.Microsecond)
 			w.Header().Set("X-Late", "yes")
@@ -179,7 +188,6 @@ func (x *crosstalk) lateWrite(w http.ResponseWriter, id uint64) {
 			}
 		}
 	}()
-	time.AfterFunc(2*time.Millisecond, func() { close(returned) })
 }
 
 // raceWrite reads and closes the body from another goroutine at the moment of the return.
