@@ -193,9 +193,11 @@ func (s *stdLink) writeBatch(batch *buf.Queue) error {
 	return nil
 }
 
+// shutdownWrite is called under Conn.mu, for which loops wait, and a CloseWrite
+// may wait for the peer (a TLS one for its alert), so a goroutine does it.
 func (s *stdLink) shutdownWrite() error {
 	if w, ok := s.nc.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
+		go func() { _ = w.CloseWrite() }()
 	}
 	return nil
 }

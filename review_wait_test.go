@@ -132,3 +132,34 @@ func TestUnwritableConnEnds(t *testing.T) { // hazard 132
 		t.Fatal("no OnClose")
 	}
 }
+
+// sluggish is a net.Conn whose CloseWrite waits for its peer, as a *tls.Conn's
+// does.
+type sluggish struct {
+	net.Conn
+	wait chan struct{}
+}
+
+func (s sluggish) CloseWrite() error { <-s.wait; return nil }
+
+// A foreign CloseWrite that waits holds up nothing else.
+func TestForeignCloseWriteWaits(t *testing.T) { // hazard 124
+	e := newEngine(t, strand.Options{Loops: 1})
+	a := serve(t, e, func(*strand.Conn) strand.Handler { return &hooks{readable: echo} })
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	wait := make(chan struct{})
+	defer close(wait)
+	c, err := e.Adopt(sluggish{ours, wait}, &hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = c.CloseWrite() }()
+	time.Sleep(20 * time.Millisecond)
+	go e.Conns() // looks at each connection, on the loop
+	time.Sleep(20 * time.Millisecond)
+	nc := dial(t, a)
+	_ = nc.SetDeadline(time.Now().Add(3 * time.Second))
+	roundTrip(t, nc, "x")
+	_ = c.Abort()
+}
