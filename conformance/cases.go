@@ -136,4 +136,5 @@ func (s *list) messages() {
 	s.closing()
 	s.limits()
 	s.volume()
+	s.slowReader()
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"math/rand"
+	"time"
 )
 
 // limited is a step that needs to know the peer's limit.
@@ -75,6 +76,49 @@ func (s *list) limits() {
 		l.write(segAt(14), b)
 		return steps(wantBin(p), closes)(l)
 	})
+}
+
+// slowReader asks what becomes of echoes while the suite does not read: none may be lost
+// or reordered, and the peer has to serve the connection again when it does.
+func (s *list) slowReader() {
+	for _, n := range []int{1 << 10, 64 << 10, 1 << 20} {
+		count := (16 << 20) / n
+		s.must(fmt.Sprintf("5.2-slow-reader-%d", n), fmt.Sprintf("16 MiB of messages of %d bytes from a suite that reads nothing until the peer stops reading, or all is sent", n), "every echo in order",
+			within(n, func(l *link) error {
+				l.in.gate.Lock()
+				p := noise(n)
+				sent := make(chan struct{}, count)
+				done := make(chan struct{})
+				go func() { // ends with the writes, or with the connection
+					defer close(done)
+					for i := range count {
+						l.write(segWhole, l.encode(binf(append(p[:n-4:n-4], byte(i>>16), byte(i>>8), byte(i), 'n'))))
+						sent <- struct{}{}
+					}
+				}()
+				untilStuck(sent, count)
+				l.in.gate.Unlock()
+				for i := range count {
+					if err := wantBin(append(p[:n-4:n-4], byte(i>>16), byte(i>>8), byte(i), 'n'))(l); err != nil {
+						return fmt.Errorf("message %d: %w", i+1, err)
+					}
+				}
+				<-done
+				return closes(l)
+			}))
+		s.heavy()
+	}
+}
+
+// untilStuck waits until all is sent, or nothing more for a while.
+func untilStuck(sent <-chan struct{}, count int) {
+	for range count {
+		select {
+		case <-sent:
+		case <-time.After(300 * time.Millisecond):
+			return
+		}
+	}
 }
 
 // volume asks for many and large messages, in fragments and TCP segments of many sizes.

@@ -42,6 +42,7 @@ type inbox struct {
 	keys [][4]byte
 	err  error
 	wake chan struct{}
+	gate sync.Mutex // held by a case that does not read for a while
 }
 
 func newLink(c net.Conn, br *bufio.Reader, isClient bool, opt *Options, rng *rand.Rand) *link {
@@ -54,6 +55,8 @@ func newLink(c net.Conn, br *bufio.Reader, isClient bool, opt *Options, rng *ran
 func (in *inbox) fill(br *bufio.Reader) {
 	for {
 		f, key, err := readFrame(br)
+		in.gate.Lock()
+		in.gate.Unlock() //lint:ignore SA2001 passing the gate is all
 		in.mu.Lock()
 		if err != nil {
 			in.err = err
