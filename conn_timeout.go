@@ -20,7 +20,8 @@ func (c *Conn) SetIdleTimeout(d time.Duration) {
 }
 
 // SetWriteTimeout has TimeoutWrite happen when output has waited for d without
-// the peer taking a byte of it. 0 switches it off.
+// the peer taking a byte of it; a callback that waits in WaitWrite, WriteAll or
+// SendFile returns ErrWriteTimeout from there first. 0 switches it off.
 func (c *Conn) SetWriteTimeout(d time.Duration) {
 	c.writeFor.Store(ticks(d))
 	c.rearm()
@@ -121,8 +122,16 @@ func (c *Conn) Expire(now uint32) bool {
 	c.armed.Store(0)
 	bits := c.expired(now)
 	c.arm()
-	if bits != 0 && c.post(bits) {
+	if bits == 0 {
+		return true
+	}
+	if c.post(bits) {
 		return c.start()
+	}
+	if bits&stWriteT != 0 { // the callback that runs may be what waits
+		c.mu.Lock()
+		c.wakeWriters()
+		c.mu.Unlock()
 	}
 	return true
 }

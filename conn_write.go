@@ -367,10 +367,14 @@ func (c *Conn) emptied() {
 	}
 }
 
+// writeLate reports whether the write timeout passed while a callback ran, which
+// it will be told of afterwards. mu is held.
+func (c *Conn) writeLate() bool { return c.blocked && c.is(stWriteT) }
+
 // wakeWriters lets WaitWrite go on. mu is held.
 func (c *Conn) wakeWriters() {
 	r := c.rare.Load()
-	if r == nil || c.phase == open && !c.roomy() {
+	if r == nil || c.phase == open && !c.roomy() && !c.writeLate() {
 		return
 	}
 	r.mu.Lock()
@@ -493,6 +497,9 @@ func (c *Conn) writeGate() (<-chan struct{}, error) {
 	if c.roomy() {
 		r.refused = 0
 		return nil, nil
+	}
+	if c.writeLate() {
+		return nil, ErrWriteTimeout
 	}
 	if r.drain == nil {
 		r.drain = make(chan struct{})

@@ -163,3 +163,50 @@ func TestForeignCloseWriteWaits(t *testing.T) { // hazard 124
 	roundTrip(t, nc, "x")
 	_ = c.Abort()
 }
+
+// A callback that waits for a peer that does not read learns of the write
+// timeout: no callback can tell it, for it is the one that runs.
+func TestWriteTimeoutOfAWaitingCallback(t *testing.T) { // hazard 62
+	for name, write := range map[string]func(*strand.Conn) error{
+		"WaitWrite": func(c *strand.Conn) error {
+			for {
+				if _, err := c.Write(make([]byte, 64<<10)); err == strand.ErrQueueFull {
+					if err := c.WaitWrite(context.Background()); err != nil {
+						return err
+					}
+				} else if err != nil {
+					return err
+				}
+			}
+		},
+		"WriteAll": func(c *strand.Conn) error {
+			_, err := c.WriteAll(context.Background(), make([]byte, 64<<20))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, strand.Options{})
+			wrote, why := make(chan error, 1), make(chan error, 1)
+			a := serve(t, e, func(*strand.Conn) strand.Handler {
+				return &hooks{
+					open: func(c *strand.Conn) {
+						c.SetWriteTimeout(100 * time.Millisecond)
+						wrote <- write(c)
+					},
+					close: func(_ *strand.Conn, err error) { why <- err },
+				}
+			})
+			dial(t, a)
+			for _, ch := range []chan error{wrote, why} {
+				select {
+				case err := <-ch:
+					if !errors.Is(err, strand.ErrWriteTimeout) {
+						t.Fatalf("got %v", err)
+					}
+				case <-time.After(5 * time.Second):
+					t.Fatal("no timeout")
+				}
+			}
+		})
+	}
+}

@@ -83,6 +83,10 @@ func (c *Conn) waitDrained(ctx context.Context) error {
 		c.mu.Unlock()
 		return nil
 	}
+	if c.writeLate() {
+		c.mu.Unlock()
+		return ErrWriteTimeout
+	}
 	r.mu.Lock()
 	if r.drain == nil {
 		r.drain = make(chan struct{})
