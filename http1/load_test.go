@@ -158,6 +158,20 @@ func TestShutdownEveryKind(t *testing.T) {
 	server := <-hijacked
 	defer server.Close()
 	<-entered
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		active := 0 // the running and the half-sent one
+		for _, hc := range ts.snapshot() {
+			if http.ConnState(hc.state.Load()) == http.StateActive {
+				active++
+			}
+		}
+		if active == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are active, want 2", active)
+		}
+	}
 	time.AfterFunc(50*time.Millisecond, func() { close(release) })
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
