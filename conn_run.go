@@ -136,13 +136,9 @@ func (c *Conn) schedule() {
 // goroutine, so that the loop needs another (hazard 147).
 func (c *Conn) turn(ticket uint64) {
 	finished := false
-	ev := c.take()
 	defer func() {
 		if finished {
 			return
-		}
-		if ev&stClose != 0 && !c.is(stClosed) {
-			c.state.Or(stClose) // another event's callback ended the turn: OnClose is still due
 		}
 		if v := recover(); v != nil {
 			c.panicked(v)
@@ -154,7 +150,7 @@ func (c *Conn) turn(ticket uint64) {
 		}
 		c.lp.Go(c.id, "finish", c.finishAside)
 	}()
-	c.callbacks(ev)
+	c.callbacks()
 	finished = true
 }
 
@@ -168,27 +164,25 @@ func (c *Conn) panicked(v any) {
 	c.abort(fmt.Errorf("%w: %w", ErrPanic, err))
 }
 
-func (c *Conn) callbacks(ev uint32) {
-	if ev&stOpen != 0 {
+// callbacks takes each event only when its turn has come: what a callback before
+// it reads, waits for, or switches off finds the event where it belongs.
+func (c *Conn) callbacks() {
+	if c.take(stOpen) {
 		c.handler.OnOpen(c)
 	}
-	if ev&stPost != 0 {
+	if c.take(stPost) {
 		c.runPosts()
 	}
-	if ev&stRead != 0 && c.alive() {
-		if runnable(c.state.Load()|stRead)&stRead != 0 {
-			c.readable()
-		} else { // PauseRead or NetConn of the callbacks before: the news is for later, or for another
-			c.post(stRead)
-		}
+	if c.take(stRead) && c.alive() {
+		c.readable()
 	}
-	if ev&stDrained != 0 && c.alive() && !c.is(stOwned) {
+	if c.take(stDrained) && c.alive() {
 		c.handler.OnDrained(c)
 	}
-	if ev&stTimeouts != 0 && !c.is(stOwned) {
-		c.timeouts(ev)
+	if c.is(stTimeouts) {
+		c.timeouts()
 	}
-	if ev&stClose != 0 {
+	if c.take(stClose) {
 		c.state.Or(stClosed)
 		c.handler.OnClose(c, c.reason())
 	}

@@ -87,13 +87,16 @@ func (c *Conn) signal(bits uint32) {
 	}
 }
 
-// take takes the events that can run now. The caller holds the strand.
-func (c *Conn) take() uint32 {
+// take takes an event, and reports whether it is there and can run now. The
+// caller holds the strand.
+func (c *Conn) take(event uint32) bool {
 	for {
 		s := c.state.Load()
-		ev := runnable(s)
-		if ev == 0 || c.state.CompareAndSwap(s, s&^ev) {
-			return ev
+		if runnable(s)&event == 0 {
+			return false
+		}
+		if c.state.CompareAndSwap(s, s&^event) {
+			return true
 		}
 	}
 }

@@ -180,8 +180,8 @@ func (c *Conn) stillDue(bit uint32) bool {
 	return true
 }
 
-// timeouts runs the callbacks of the timeouts in ev.
-func (c *Conn) timeouts(ev uint32) {
+// timeouts runs the callbacks of the timeouts that have passed.
+func (c *Conn) timeouts() {
 	for _, t := range [...]struct {
 		bit  uint32
 		what Timeout
@@ -192,7 +192,7 @@ func (c *Conn) timeouts(ev uint32) {
 		{stWriteT, TimeoutWrite, ErrWriteTimeout},
 		{stIdleT, TimeoutIdle, ErrIdleTimeout},
 	} {
-		if ev&t.bit == 0 || !c.alive() || !c.stillDue(t.bit) {
+		if !c.take(t.bit) || !c.alive() || !c.stillDue(t.bit) {
 			continue
 		}
 		h, ok := c.handler.(TimeoutHandler)
