@@ -43,7 +43,7 @@ func (s *list) clientHandshake() {
 	})
 	s.greets("upgrade", "Upgrade: websocket and Connection: Upgrade", "both", func(_ *env, h *hello) error {
 		if !hasToken(h.h, "Upgrade", "websocket") || !hasToken(h.h, "Connection", "Upgrade") {
-			return fmt.Errorf("Upgrade %q, Connection %q", h.h.Values("Upgrade"), h.h.Values("Connection"))
+			return fmt.Errorf("got Upgrade %q, Connection %q", h.h.Values("Upgrade"), h.h.Values("Connection"))
 		}
 		return nil
 	})
