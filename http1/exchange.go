@@ -24,8 +24,7 @@ type exchange struct {
 	res  response
 	body body
 
-	gone   atomic.Bool // the client hung up
-	values [8]string   // what most requests' header values need
+	gone atomic.Bool // the client hung up
 }
 
 // blank is where the unexported fields of a new request come from.
@@ -89,10 +88,7 @@ func (ex *exchange) open(hc *conn, r *h1.Request, fields []h1.Field) {
 // that appending to one cannot reach another (hazard 177).
 func (ex *exchange) header(fields []h1.Field) http.Header {
 	h := make(http.Header, len(fields))
-	values := ex.values[:]
-	if len(fields) > len(values) {
-		values = make([]string, len(fields))
-	}
+	values := make([]string, len(fields))
 	for i := range fields {
 		f := &fields[i]
 		if old, ok := h[f.Name]; ok {
