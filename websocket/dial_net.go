@@ -99,7 +99,7 @@ func (d *dialer) startTLS(ctx context.Context, nc net.Conn, name string) (net.Co
 		config.ServerName = name
 	}
 	config.NextProtos = []string{"http/1.1"}
-	tc := tls.Client(nc, config)
+	tc := tls.Client(strand.TLSWire(nc), config) // so that the loop can take it over
 	return tc, tc.HandshakeContext(ctx)
 }
 
