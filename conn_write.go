@@ -303,7 +303,9 @@ func (c *Conn) flush() {
 		c.sent(n)
 	}
 	c.outSize.Store(0)
-	c.clear(stFull)
+	if c.is(stFull) { // seldom, and to clear a bit costs more than to look
+		c.clear(stFull)
+	}
 	c.emptied()
 }
 

@@ -73,7 +73,7 @@ func TestOnCloseAfterTheEngine(t *testing.T) { // hazards 83, 145
 
 // A connection that is being adopted while the engine ends is ended, too.
 func TestAdoptDuringClose(t *testing.T) { // hazard 83
-	for range 30 {
+	for range 100 {
 		e, err := strand.New(strand.Options{Loops: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -85,11 +85,11 @@ func TestAdoptDuringClose(t *testing.T) { // hazard 83
 		}
 		var wg sync.WaitGroup
 		stop := make(chan struct{})
-		for range 4 {
+		for range 2 {
 			wg.Add(1)
 			go func() {
 				defer wg.Done()
-				for {
+				for range 200 { // few enough to be done with soon
 					select {
 					case <-stop:
 						return
