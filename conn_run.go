@@ -182,6 +182,9 @@ func (c *Conn) callbacks() {
 	if c.is(stTimeouts) {
 		c.timeouts()
 	}
+	if c.is(stClose) && runnable(c.state.Load())&(stOpen|stPost) != 0 {
+		return // it came since we looked, and before the end: another turn
+	}
 	if c.take(stClose) {
 		c.state.Or(stClosed)
 		c.handler.OnClose(c, c.reason())
