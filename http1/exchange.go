@@ -207,11 +207,19 @@ func (hc *conn) finish(ex *exchange) bool {
 // endAfter ends the connection after a response. If the client may still be sending, it is
 // let finish for a while, so that it gets to read the response.
 func (hc *conn) endAfter(left *drain) {
-	if left == nil && (hc.in == nil || hc.in.Len() == 0) {
+	if left == nil && (hc.in == nil || hc.in.Len() == 0) && hc.quiet() {
 		hc.close()
 		return
 	}
 	hc.linger()
+}
+
+// quiet reports whether the kernel holds no input. To close a socket with input unread is
+// to reset it, and a reset destroys what is on its way to the client (hazard 84).
+func (hc *conn) quiet() bool {
+	var p [1]byte
+	n, _ := hc.c.Read(p[:])
+	return n == 0
 }
 
 // abandon ends an exchange whose handler did not return. What it wrote before is sent; the
@@ -219,11 +227,11 @@ func (hc *conn) endAfter(left *drain) {
 func (hc *conn) abandon(ex *exchange) {
 	ex.life.end()
 	hijacked := ex.res.abandon()
-	ex.body.cut()
+	left := ex.body.cut()
 	ex.ctx.cancel(context.Canceled)
 	hc.cur.Store(nil)
 	if !hijacked {
-		hc.close()
+		hc.endAfter(left) // earlier requests of the connection have their answers on the way
 	}
 }
 
