@@ -41,10 +41,13 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	s := &site{config: c, files: files, started: time.Now(), log: log}
 	addr, err := s.start()
 	if err != nil {
-		fmt.Fprintf(stderr, "strand serve: %s\n", listenTrouble(c.addr, err))
+		fmt.Fprintf(stderr, "strand serve: %s\n", listenTrouble(c.tried(err), err))
 		return exitFailed
 	}
 	fmt.Fprintf(stdout, "strand: serving http://%s (%s, %d file descriptors; Ctrl-C drains)\n", browsable(addr), plural(s.engine.Stats().Loops, "loop"), files)
+	if s.tlsAddr != nil {
+		fmt.Fprintf(stdout, "strand: serving https://%s (HTTP/1.1 and HTTP/2; certificate SHA-256 %s)\n", browsable(s.tlsAddr), s.fingerprint)
+	}
 	select {
 	case err := <-s.failed:
 		fmt.Fprintf(stderr, "strand serve: stopped listening: %v\n", err)
@@ -64,6 +67,15 @@ func enoughFiles() (uint64, error) {
 			"(ulimit -n 4096, LimitNOFILE= in systemd, --ulimit nofile= in docker)", n, minFiles)
 	}
 	return n, nil
+}
+
+// tried is the address that err is about.
+func (c config) tried(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Addr != nil && c.tlsAddr != "" && op.Addr.String() == c.tlsAddr {
+		return c.tlsAddr
+	}
+	return c.addr
 }
 
 // listenTrouble says in one line why nothing listens on addr and what to do.

@@ -31,7 +31,10 @@ func (s *site) start() (net.Addr, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelError),
 	}
 	s.server.RegisterOnShutdown(s.closeSockets)
-	s.failed = make(chan error, 1)
+	s.failed = make(chan error, 2)
+	if err := s.startTLS(); err != nil {
+		return nil, errors.Join(err, l.Close(), s.engine.Close())
+	}
 	go func() { // ends when the listener does: with Shutdown, or by itself, which failed tells
 		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,10 @@ type site struct {
 	engine *strand.Engine
 	server *http1.Server
 	failed chan error // why accepting ended, if nobody asked for it
+
+	// Set by startTLS.
+	tlsAddr     net.Addr // nil without -tls-addr
+	fingerprint string   // of the certificate
 
 	requests atomic.Uint64
 	messages atomic.Uint64 // WebSocket messages, both ways
