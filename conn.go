@@ -42,6 +42,7 @@ type Conn struct {
 	readDone bool // the last read took everything there was
 	eof      bool // the end of the input, or an error, has been read
 	unread   bool // rare.unread is not empty
+	news     bool // Read has taken stRead, in whichever callback
 	budget   int32
 
 	slow atomic.Int32 // turns that should run in a goroutine because the last ones blocked

@@ -33,7 +33,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			}
 			return 0, ErrWouldBlock
 		}
-		c.readDone = false
+		c.readDone, c.news = false, true
 	}
 	if c.budget <= 0 {
 		return 0, ErrWouldBlock

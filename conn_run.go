@@ -182,6 +182,9 @@ func (c *Conn) callbacks() {
 	if c.is(stTimeouts) {
 		c.timeouts()
 	}
+	if c.news {
+		c.settleInput()
+	}
 	if c.is(stClose) && runnable(c.state.Load())&(stOpen|stPost) != 0 {
 		return // it came since we looked, and before the end: another turn
 	}
@@ -208,16 +211,21 @@ func (c *Conn) runPosts() {
 	}
 }
 
-// readable runs OnReadable and sees to what it left: unread input is offered
-// again, and a connection that is dead is ended once it has been read to its
-// end.
+// readable runs OnReadable.
 func (c *Conn) readable() {
 	if t := c.tls.Load(); t != nil && t.intercept() {
 		return
 	}
-	c.readDone = false
+	c.readDone, c.news = false, true
 	c.budget = readBudget
 	c.handler.OnReadable(c)
+}
+
+// settleInput sees to what the callbacks of a turn left: unread input is
+// offered again, and a connection that is dead is ended once it has been read to
+// its end.
+func (c *Conn) settleInput() {
+	c.news = false
 	if c.is(stOwned) || !c.alive() {
 		return
 	}
