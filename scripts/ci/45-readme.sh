@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The README's first command, as a person types it, and what its reader tries next.
+source "$(dirname "$0")/../lib.sh"
+source scripts/serve.sh
+
+run_it() {
+	ADDR=127.0.0.1:$(free_port)
+	go run ./cmd/strand serve -addr "$ADDR" >"$WORK/readme.log" 2>&1 &
+	RUN=$!
+	PIDS="$PIDS $RUN"
+	local try
+	for try in $(seq 120); do # it is compiled first
+		curl -fsS -o /dev/null --max-time 1 "http://$ADDR/healthz" 2>/dev/null && return 0
+		sleep 0.5
+	done
+	cat "$WORK/readme.log" >&2
+	return 1
+}
+
+echoes() {
+	head -c 3000000 /dev/urandom >"$WORK/body"
+	curl -fsS --max-time 20 --data-binary "@$WORK/body" "http://$ADDR/echo" | cmp - "$WORK/body"
+}
+
+answers() {
+	[ "$(curl -fsS --max-time 5 "http://$ADDR/plaintext")" = 'Hello, World!' ] &&
+		curl -fsS --max-time 5 "http://$ADDR/" | grep -q '<html' &&
+		curl -fsS --max-time 5 "http://$ADDR/metrics" | grep -q '^strand_' &&
+		wrk -t1 -c64 -d2s "http://$ADDR/plaintext" >"$WORK/wrk.out" && grep Requests/sec "$WORK/wrk.out" &&
+		! grep -E 'Socket errors|Non-2xx' "$WORK/wrk.out"
+}
+
+# drains sends the program that go run started the signal that Ctrl-C sends.
+drains() {
+	pkill -INT -P "$RUN"
+	wait "$RUN" || true
+	tail -n 3 "$WORK/readme.log"
+	! curl -fsS --max-time 1 "http://$ADDR/healthz" 2>/dev/null
+}
+
+section "go run ./cmd/strand serve" run_it
+section "a 3 MB echo" echoes
+section "plaintext, page, metrics, wrk" answers
+section "Ctrl-C drains" drains
