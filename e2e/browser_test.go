@@ -55,11 +55,11 @@ func findChromium(t *testing.T) string {
 }
 
 // startBrowser starts Chromium with a fresh profile and ends it with the test.
-func startBrowser(t *testing.T) *browser {
+func startBrowser(t *testing.T, flags ...string) *browser {
 	t.Helper()
-	cmd := exec.Command(findChromium(t), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+	cmd := exec.Command(findChromium(t), append(flags, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
 		"--disable-background-networking", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-proxy-server",
-		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
+		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")...)
 	theirIn, ourOut := pipe(t)
 	ourIn, theirOut := pipe(t)
 	cmd.ExtraFiles = []*os.File{theirIn, theirOut}

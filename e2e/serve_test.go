@@ -27,12 +27,18 @@ func build(t *testing.T) string {
 	return bin
 }
 
-var serving = regexp.MustCompile(`serving (http://\S+)`)
+var serving = regexp.MustCompile(`serving (https?://\S+)`)
 
 // startServe starts strand serve on a free port and gives its URL. When the test ends the server must drain and exit with 0.
 func startServe(t *testing.T) string {
 	t.Helper()
-	cmd := exec.Command(build(t), "serve", "-addr", "127.0.0.1:0", "-drain", "10s")
+	return startServing(t, 1)[0]
+}
+
+// startServing is startServe with more flags, for a server that says n URLs.
+func startServing(t *testing.T, n int, flags ...string) []string {
+	t.Helper()
+	cmd := exec.Command(build(t), append([]string{"serve", "-addr", "127.0.0.1:0", "-drain", "10s"}, flags...)...)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -50,16 +56,20 @@ func startServe(t *testing.T) string {
 		}
 	}()
 	t.Cleanup(func() { endServe(t, cmd, lines, stderr) })
-	select {
-	case line := <-lines:
-		if m := serving.FindStringSubmatch(line); m != nil {
-			return m[1]
+	var urls []string
+	for len(urls) < n {
+		select {
+		case line := <-lines:
+			m := serving.FindStringSubmatch(line)
+			if m == nil {
+				t.Fatalf("strand serve began with %q\n%s", line, stderr.tail(2000))
+			}
+			urls = append(urls, m[1])
+		case <-time.After(15 * time.Second):
+			t.Fatal("strand serve said nothing for 15 s")
 		}
-		t.Fatalf("strand serve began with %q\n%s", line, stderr.tail(2000))
-	case <-time.After(15 * time.Second):
-		t.Fatal("strand serve said nothing for 15 s")
 	}
-	return ""
+	return urls
 }
 
 func endServe(t *testing.T, cmd *exec.Cmd, lines <-chan string, stderr *lockedBuffer) {
