@@ -94,18 +94,15 @@ func (c *Conn) retire(err error) {
 	if t := c.tls.Load(); t != nil {
 		t.retired()
 	}
-	// A parked reader is woken now; OnClose itself follows the second step.
-	for {
-		s := c.state.Load()
-		if s&stParked == 0 {
-			break
-		}
-		if c.state.CompareAndSwap(s, s&^stParked) {
-			c.unpark()
-			break
-		}
-	}
+	c.wakeReader() // now; OnClose itself follows the second step
 	c.lp.Drop(c)
+}
+
+// wakeReader wakes a parked reader.
+func (c *Conn) wakeReader() {
+	if c.clear(stParked) {
+		c.unpark()
+	}
 }
 
 // Unlink implements loop.Source and is the second step, made by the driver: the

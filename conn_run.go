@@ -182,7 +182,8 @@ func (c *Conn) callbacks() {
 	if c.is(stTimeouts) {
 		c.timeouts()
 	}
-	if c.news {
+	// Behind NetConn the strand's fields are the net.Conn's reader's.
+	if !c.is(stOwned) && c.news {
 		c.settleInput()
 	}
 	if c.is(stClose) && runnable(c.state.Load())&(stOpen|stPost) != 0 {

@@ -19,6 +19,8 @@ const (
 	// directMin is the size from which copying a write to gather it costs more
 	// than a system call of its own may.
 	directMin = 16 << 10
+	// maxWrite is the most one Write accepts, in bytes, whatever waits.
+	maxWrite = 1 << 30
 )
 
 // Write queues p and sends as much as the peer takes; what it does not take is
@@ -110,6 +112,9 @@ func (c *Conn) admit(n int) error {
 func (c *Conn) room(n int) error {
 	if c.phase != open || c.fin != finNone {
 		return errClosed
+	}
+	if n > maxWrite {
+		return ErrTooLarge
 	}
 	queued := int(c.outSize.Load())
 	if queued == 0 || queued+n <= int(c.maxQueued) {

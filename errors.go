@@ -13,6 +13,10 @@ var ErrWouldBlock = errors.New("strand: no input now")
 // the output that waits for it has reached its limit. Nothing was written.
 var ErrQueueFull = errors.New("strand: output queue is full")
 
+// ErrTooLarge is returned by a Write of more than 1 GiB. Nothing was written:
+// write it in parts, or with WriteAll.
+var ErrTooLarge = errors.New("strand: a single write is limited to 1 GiB")
+
 // ErrTooManyConns is the reason a connection beyond Options.MaxConns is closed.
 var ErrTooManyConns = errors.New("strand: too many connections")
 

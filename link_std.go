@@ -31,7 +31,7 @@ type stdLink struct {
 }
 
 // stdBlock is how much the reader reads ahead, in bytes.
-const stdBlock = 16 << 10
+const stdBlock = 4 << 10
 
 func newStdLink(nc net.Conn, c *Conn) *stdLink {
 	return &stdLink{nc: nc, c: c, room: make(chan struct{}, 1)}

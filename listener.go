@@ -11,6 +11,7 @@ import (
 type Listener struct {
 	e      *Engine
 	ln     net.Listener // the caller's, or the one Listen made
+	own    bool         // Listen made it: nobody else closes it
 	accept func(*Conn) Handler
 	fdl    fdListener // how connections are accepted from a descriptor, where that is possible
 
@@ -29,13 +30,18 @@ func (e *Engine) Listen(network, addr string, accept func(*Conn) Handler) (*List
 	if err != nil {
 		return nil, err
 	}
-	return e.AdoptListener(ln, accept)
+	return e.adoptListener(&Listener{ln: ln, own: true, accept: accept})
 }
 
 // AdoptListener accepts connections from ln until it is closed, or Close is
 // called, which closes ln too.
 func (e *Engine) AdoptListener(ln net.Listener, accept func(*Conn) Handler) (*Listener, error) {
-	l := &Listener{e: e, ln: ln, accept: accept, done: make(chan struct{})}
+	return e.adoptListener(&Listener{ln: ln, accept: accept})
+}
+
+func (e *Engine) adoptListener(l *Listener) (*Listener, error) {
+	ln := l.ln
+	l.e, l.done = e, make(chan struct{})
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()

@@ -98,7 +98,9 @@ func (f *fdListener) attach() {
 		f.l.end(err)
 		f.lp.Drop(f)
 	}
-	f.lp.Arm(f.token, f.lp.Tick(closedCheck))
+	if !f.l.own {
+		f.lp.Arm(f.token, f.lp.Tick(closedCheck))
+	}
 }
 
 // Event implements loop.Source.
@@ -127,7 +129,9 @@ func (f *fdListener) Expire(uint32) bool {
 		f.l.stopFD()
 		return true
 	}
-	f.lp.Arm(f.token, f.lp.Tick(closedCheck))
+	if !f.l.own {
+		f.lp.Arm(f.token, f.lp.Tick(closedCheck))
+	}
 	if !f.pausing {
 		return true
 	}

@@ -60,6 +60,9 @@ func (n *netConn) Read(p []byte) (int, error) {
 		if len(p) == 0 {
 			return 0, nil
 		}
+		if !c.opened() {
+			return 0, errClosed
+		}
 		c.budget = readBudget
 		got, err := c.Read(p)
 		if err != ErrWouldBlock {
@@ -100,7 +103,14 @@ func (n *netConn) timeout(op string) error {
 	return &net.OpError{Op: op, Net: n.c.link.network(n.c.peer), Addr: n.c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
 }
 
-func (n *netConn) Close() error         { return n.c.Close() }
+// Close also ends a Read that waits, at once: what is queued may take until
+// Options.CloseTimeout.
+func (n *netConn) Close() error {
+	err := n.c.Close()
+	n.c.wakeReader()
+	return err
+}
+
 func (n *netConn) CloseWrite() error    { return n.c.CloseWrite() }
 func (n *netConn) LocalAddr() net.Addr  { return n.c.LocalAddr() }
 func (n *netConn) RemoteAddr() net.Addr { return n.c.RemoteAddr() }
