@@ -6,10 +6,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/d74363f0/strand"
 )
 
 // The routes of one server, asked by net/http's client as any program would ask.
@@ -192,7 +196,8 @@ func (p *program) figures(t *testing.T) {
 	if b.Accepted != a.Accepted+2 {
 		t.Errorf("connections accepted went from %d to %d", a.Accepted, b.Accepted)
 	}
-	if b.Connections < 1 || b.Loops < 1 || b.Files < minFiles || b.Uptime <= a.Uptime || b.Violations != 0 {
+	if b.Connections < 1 || b.Loops < 1 || b.Files < minFiles || b.Uptime <= a.Uptime || b.Violations != 0 ||
+		b.Heap == 0 || runtime.GOOS == "linux" && (b.Descriptors < 3 || b.Resident == 0) {
 		t.Errorf("%+v", b)
 	}
 	// The look itself is a request of some 90 bytes and its answer one of some 500.
@@ -201,7 +206,7 @@ func (p *program) figures(t *testing.T) {
 	}
 }
 
-var metricLine = regexp.MustCompile(`^(strand_[a-z_]+)(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+]+$`)
+var metricLine = regexp.MustCompile(`^(strand_[a-z_]+)(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+$`)
 
 // prometheus reads /metrics as a scraper does: every sample has its HELP and TYPE before it and a name of ours.
 func (p *program) prometheus(t *testing.T) {
@@ -231,10 +236,36 @@ func (p *program) prometheus(t *testing.T) {
 		}
 		seen[m[1]] = true
 	}
-	for _, name := range []string{"strand_connections", "strand_requests_total", "strand_blocks_in_use", "strand_handoffs_total", "strand_isolation_violations_total"} {
+	for _, name := range []string{"strand_requests_total", "strand_heap_bytes", "strand_websockets"} {
 		if !seen[name] {
 			t.Errorf("no %s", name)
 		}
+	}
+	collector, err := os.ReadFile("../../metrics/prom/prom.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`"(strand_[a-z_]+)"`).FindAllSubmatch(collector, -1)
+	if len(names) < 15 {
+		t.Errorf("only %d names found in metrics/prom", len(names))
+	}
+	for _, name := range names {
+		if !seen[string(name[1])] {
+			t.Errorf("no %s, which metrics/prom has", name[1])
+		}
+	}
+}
+
+// What the engine forgets when it is asked is kept for the next scrape, and for that one only.
+func TestPeaksLastUntilTheyAreTaken(t *testing.T) {
+	var p peaks
+	p.see(&strand.Stats{MaxQueuedBytes: 7, MaxBatch: 3})
+	p.see(&strand.Stats{MaxQueuedBytes: 5, MaxBatch: 9})
+	if queued, lag := p.take(); queued != 7 || lag != 9 {
+		t.Errorf("%d bytes, %d ns", queued, lag)
+	}
+	if queued, lag := p.take(); queued != 0 || lag != 0 {
+		t.Errorf("once more: %d bytes, %d ns", queued, lag)
 	}
 }
 

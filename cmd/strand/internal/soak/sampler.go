@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"runtime"
-	"runtime/metrics"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/d74363f0/strand/cmd/strand/internal/process"
 )
 
 // A Sample is one point of the plots.
@@ -130,47 +129,15 @@ func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
 // processStats are the figures of this process, by the names the report plots.
 func processStats() map[string]float64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
-	metrics.Read(sample)
 	m := map[string]float64{
-		"heap_bytes":  float64(sample[0].Value.Uint64()),
+		"heap_bytes":  float64(process.Heap()),
 		"goroutines":  float64(runtime.NumGoroutine()),
-		"descriptors": float64(descriptors()),
+		"descriptors": float64(process.Descriptors()),
 	}
-	if rss := residentBytes(); rss > 0 {
-		m["rss_bytes"] = rss
+	if rss := process.Resident(); rss > 0 {
+		m["rss_bytes"] = float64(rss)
 	}
 	return m
-}
-
-// descriptors counts the open ones of this process; -1 where that cannot be seen.
-func descriptors() int {
-	d, err := os.Open("/proc/self/fd")
-	if err != nil {
-		return -1
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	if err != nil {
-		return -1
-	}
-	return len(names) - 1 // without the one that looked
-}
-
-func residentBytes() float64 {
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	f := strings.Fields(string(b))
-	if len(f) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseFloat(f[1], 64)
-	if err != nil {
-		return 0
-	}
-	return pages * float64(os.Getpagesize())
 }
 
 // remoteStats returns a function that asks the server under test for its /stats; figures that are not there are left

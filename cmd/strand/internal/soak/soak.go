@@ -12,6 +12,8 @@ import (
 	"sort"
 	"sync"
 	"time"
+
+	"github.com/d74363f0/strand/cmd/strand/internal/process"
 )
 
 // Run soaks a server as cfg says and returns what it found. An error means that there was nothing to measure: a bad
@@ -216,7 +218,7 @@ type Home struct {
 }
 
 func (r *run) home() Home {
-	h := Home{Descriptors: descriptors(), Goroutines: runtime.NumGoroutine()}
+	h := Home{Descriptors: process.Descriptors(), Goroutines: runtime.NumGoroutine()}
 	if r.stats != nil && r.own != nil {
 		h.Blocks = blocksOf(r.stats())
 	}
