@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/d74363f0/strand/internal/buf"
+	"github.com/d74363f0/strand/internal/check"
 	"github.com/d74363f0/strand/internal/sock"
 )
 
@@ -90,6 +91,9 @@ const (
 
 func newConn(lp *shard, h Handler) *Conn {
 	c := &Conn{id: lastID.Add(1), lp: lp, handler: h, maxQueued: int32(min(lp.engine.opts.MaxQueued, maxInt32))}
+	if check.Enabled {
+		lp.engine.homing.add(c)
+	}
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/poll"
 )
 
@@ -155,6 +156,7 @@ func (c *Conn) turn(ticket uint64) {
 }
 
 func (c *Conn) panicked(v any) {
+	buf.Fault(v)
 	c.lp.engine.opts.Logger.Error("strand: a callback panicked; its connection is aborted",
 		"conn", c.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	err, ok := v.(error)

@@ -538,5 +538,6 @@ func (c *Conn) violated(err error) {
 		c.lp.engine.violation(c.id)
 		err = ErrIsolation
 	}
+	c.link.reset() // a part of a write may have gone out: its end must not look like a whole
 	c.retire(err)
 }

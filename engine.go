@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/d74363f0/strand/internal/check"
 	"github.com/d74363f0/strand/internal/loop"
 )
 
@@ -23,6 +24,8 @@ type Engine struct {
 
 	conns      atomic.Int64 // open connections
 	violations atomic.Uint64
+
+	homing homing // the debug build's
 
 	acceptErrors atomic.Uint64
 	acceptLogged atomic.Int64 // when the last accept error was logged
@@ -301,6 +304,9 @@ func (e *Engine) end() {
 			<-s.Done()
 		}
 		e.watch.Stop()
+		if check.Enabled {
+			e.homing.check()
+		}
 		close(e.ended)
 	})
 	<-e.ended

@@ -41,7 +41,11 @@ func newStdLink(nc net.Conn, c *Conn) *stdLink {
 // not reading is the backpressure.
 func (s *stdLink) pump() {
 	for {
-		b := buf.Take(s.c.id, stdBlock)
+		b, err := buf.TryTake(s.c.id, stdBlock)
+		if err != nil {
+			s.c.abort(err)
+			return
+		}
 		n, err := s.nc.Read(b.Tail())
 		b.Advance(n)
 		if n == 0 && err == nil {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/h1"
 )
 
@@ -145,6 +146,7 @@ func (hc *conn) call(ex *exchange) (returned bool) {
 		// A handler that called Goexit has nothing to recover; its goroutine ends, and the
 		// engine sees to the loop.
 		if v := recover(); v != nil && v != http.ErrAbortHandler {
+			buf.Fault(v)
 			stack := make([]byte, 64<<10)
 			stack = stack[:runtime.Stack(stack, false)]
 			hc.scope.srv.logf("http: panic serving %v: %v\n%s", hc.remote, v, stack)

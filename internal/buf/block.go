@@ -9,12 +9,15 @@ package buf
 import (
 	"fmt"
 	"sync/atomic"
+
+	"github.com/d74363f0/strand/internal/check"
 )
 
 // Block is a piece of pooled memory that belongs to one connection. Its unread
 // bytes lie between two cursors, as in a bufio.Reader. A Block is not safe for
 // concurrent use: whoever owns it moves it, and forgets it.
 type Block struct {
+	debug debug  // empty but in the debug build
 	owner uint64 // the ID of the connection it belongs to; set by Take
 	mem   []byte
 	r, w  int
@@ -27,11 +30,17 @@ type Block struct {
 func (b *Block) Owner() uint64 { return b.owner }
 
 // Data returns the unread bytes. They are valid until Consume, Reset or Release.
-func (b *Block) Data() []byte { return b.mem[b.r:b.w:b.w] }
+func (b *Block) Data() []byte {
+	b.mustBeHeld()
+	return b.mem[b.r:b.w:b.w]
+}
 
 // Tail returns the free space behind the unread bytes; after filling n bytes
 // of it the caller says Advance(n).
-func (b *Block) Tail() []byte { return b.mem[b.w:] }
+func (b *Block) Tail() []byte {
+	b.mustBeHeld()
+	return b.mem[b.w:]
+}
 
 // Len returns the number of unread bytes.
 func (b *Block) Len() int { return b.w - b.r }
@@ -41,6 +50,7 @@ func (b *Block) Cap() int { return len(b.mem) }
 
 // Advance says that n bytes were put into Tail.
 func (b *Block) Advance(n int) {
+	b.mustBeHeld()
 	if n < 0 || n > len(b.mem)-b.w {
 		panic(fmt.Sprintf("buf: Advance(%d) with %d bytes of room", n, len(b.mem)-b.w))
 	}
@@ -49,6 +59,7 @@ func (b *Block) Advance(n int) {
 
 // Consume says that the first n unread bytes are done with.
 func (b *Block) Consume(n int) {
+	b.mustBeHeld()
 	if n < 0 || n > b.w-b.r {
 		panic(fmt.Sprintf("buf: Consume(%d) of %d bytes", n, b.w-b.r))
 	}
@@ -60,6 +71,13 @@ func (b *Block) Consume(n int) {
 
 // Reset forgets the unread bytes.
 func (b *Block) Reset() { b.r, b.w = 0, 0 }
+
+// mustBeHeld is the debug build's assertion that whoever uses the Block may.
+func (b *Block) mustBeHeld() {
+	if check.Enabled && !b.held.Load() {
+		panic(fmt.Sprintf("buf: use of Block %p after connection %d released it%s", b, b.owner, b.debug.history()))
+	}
+}
 
 // Compact moves the unread bytes to the front, so that Tail is as long as it
 // can be.
@@ -74,6 +92,7 @@ func (b *Block) Compact() {
 // Append copies as much of p as fits behind the unread bytes and returns how
 // many bytes that was.
 func (b *Block) Append(p []byte) int {
+	b.mustBeHeld()
 	n := copy(b.mem[b.w:], p)
 	b.w += n
 	return n

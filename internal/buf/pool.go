@@ -1,8 +1,8 @@
 package buf
 
 import (
+	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/d74363f0/strand/internal/check"
@@ -14,11 +14,6 @@ var classes = [...]int{512, 2 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 <
 
 const noClass = -1
 
-// pools holds the free Blocks by class. A sync.Pool keeps them near the
-// processor that released them and gives them back to the collector when
-// nobody asks, so the pool needs no ceiling of its own.
-var pools [len(classes)]sync.Pool
-
 // counts are kept by class, each on a cache line of its own.
 var counts [len(classes) + 1]struct {
 	taken    atomic.Int64
@@ -26,51 +21,59 @@ var counts [len(classes) + 1]struct {
 	_        [48]byte
 }
 
+// ErrExhausted means that there is no memory for a Block. It happens only where
+// the debug build is told to make it happen: see FailTakes.
+var ErrExhausted = errors.New("buf: no memory for a Block")
+
 // Take returns an empty Block of at least min bytes that belongs to the
-// connection owner. The caller owns it and gives it back with Release.
+// connection owner. The caller owns it and gives it back with Release. It
+// panics with ErrExhausted if there is no memory, which ends the connection
+// whose callback asked.
 func Take(owner uint64, min int) *Block {
+	b, err := TryTake(owner, min)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// TryTake is Take for those who must not panic: it returns ErrExhausted.
+func TryTake(owner uint64, min int) (*Block, error) {
+	if check.Enabled && failing(owner) {
+		return nil, ErrExhausted
+	}
 	class := classFor(min)
 	var b *Block
 	if class == noClass {
 		b = &Block{mem: make([]byte, min), class: noClass}
-	} else if v := pools[class].Get(); v != nil {
-		b = v.(*Block)
 	} else {
-		b = &Block{mem: make([]byte, classes[class]), class: int8(class)}
-		if check.Enabled {
-			poison(b)
-		}
+		b = obtain(class)
 	}
 	if !b.held.CompareAndSwap(false, true) {
-		panic(fmt.Sprintf("buf: Block %p came out of the pool while connection %d holds it", b, b.owner))
-	}
-	if check.Enabled && class != noClass {
-		checkPoison(b)
+		panic(fmt.Sprintf("buf: Block %p came out of the pool while connection %d holds it%s", b, b.owner, b.debug.history()))
 	}
 	counts[class+1].taken.Add(1)
 	b.owner = owner
 	b.r, b.w = 0, 0
-	return b
+	b.taken()
+	return b, nil
 }
 
 // Release gives the Block back. The caller must not touch it afterwards. A
 // second Release of the same Block panics.
 func (b *Block) Release() {
 	if !b.held.CompareAndSwap(true, false) {
-		panic(fmt.Sprintf("buf: Block %p of connection %d released twice", b, b.owner))
+		panic(fmt.Sprintf("buf: Block %p of connection %d released twice%s", b, b.owner, b.debug.history()))
 	}
 	counts[b.class+1].released.Add(1)
 	if b.item.queued {
-		panic(fmt.Sprintf("buf: Block %p of connection %d released while it is queued", b, b.owner))
+		panic(fmt.Sprintf("buf: Block %p of connection %d released while it is queued%s", b, b.owner, b.debug.history()))
 	}
-	if b.class == noClass {
-		return
-	}
-	if check.Enabled {
-		poison(b)
-	}
+	b.released()
 	b.r, b.w = 0, 0
-	pools[b.class].Put(b)
+	if b.class != noClass {
+		giveBack(b)
+	}
 }
 
 func classFor(min int) int {
@@ -80,20 +83,6 @@ func classFor(min int) int {
 		}
 	}
 	return noClass
-}
-
-func poison(b *Block) {
-	for i := range b.mem {
-		b.mem[i] = check.Poison
-	}
-}
-
-func checkPoison(b *Block) {
-	for i, c := range b.mem {
-		if c != check.Poison {
-			panic(fmt.Sprintf("buf: byte %d of Block %p was written after connection %d released it", i, b, b.owner))
-		}
-	}
 }
 
 // ClassStats counts the Blocks of one size class since the process began.

@@ -68,7 +68,8 @@ const appendMax = 64 << 10
 // appendMin is the smallest, so that a few small writes share one Block.
 const appendMin = 2 << 10
 
-// Append copies p to the end of the queue.
+// Append copies p to the end of the queue. After an error only a part of p may
+// be there, and the connection has to end.
 func (q *Queue) Append(owner uint64, p []byte) error {
 	if q.tail != nil && q.tail.block != nil {
 		b := q.tail.block
@@ -80,7 +81,10 @@ func (q *Queue) Append(owner uint64, p []byte) error {
 		p = p[n:]
 	}
 	for len(p) > 0 {
-		b := Take(owner, min(max(len(p), appendMin), appendMax))
+		b, err := TryTake(owner, min(max(len(p), appendMin), appendMax))
+		if err != nil {
+			return err
+		}
 		n := b.Append(p)
 		p = p[n:]
 		if err := q.Push(owner, b); err != nil {

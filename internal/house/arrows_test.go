@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"internal/loop":  {"internal/poll"},
 	"internal/poll":  {"golang.org/x/sys"},
 	"internal/sock":  {"golang.org/x/sys"},
-	"internal/buf":   {},
+	"internal/buf":   {"golang.org/x/sys"}, // guard_linux.go alone, by kernelFiles
 	"internal/h1":    {},
 	"internal/ws":    {},
 	"internal/check": {},

@@ -1,9 +1,11 @@
 package loop
 
 import (
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
+	"github.com/d74363f0/strand/internal/check"
 	"github.com/d74363f0/strand/internal/poll"
 )
 
@@ -66,6 +68,9 @@ func OpenPoller() (poll.Poller, error) {
 // Go runs f on a goroutine of its own, on behalf of the source named id, or of
 // the loop itself if that is 0.
 func (l *Loop) Go(id uint64, what string, f func()) {
+	if check.Enabled {
+		f = faulting(f)
+	}
 	if l.sim == nil {
 		go f()
 		return
@@ -77,6 +82,15 @@ func (l *Loop) Go(id uint64, what string, f func()) {
 		l.sim.Turn(id, what)
 		f()
 	}()
+}
+
+// faulting makes a touch of memory that was taken away a panic that names the
+// address, in place of the end of the process without a word about whose it was.
+func faulting(f func()) func() {
+	return func() {
+		debug.SetPanicOnFault(true)
+		f()
+	}
 }
 
 // Resumed is called by a goroutine that has waited on behalf of the source

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/d74363f0/strand/internal/check"
 )
 
 // MaxPieces is the number of buffers one Writev sends at the most, far below
@@ -40,6 +42,7 @@ func (f *FD) Read(p []byte) (int, error) {
 	}
 	n, errno := f.read(p)
 	f.done()
+	mustBeMemory(errno)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -85,6 +88,7 @@ func (f *FD) Write(p []byte) (int, error) {
 	}
 	n, errno := f.write(p)
 	f.done()
+	mustBeMemory(errno)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -126,6 +130,7 @@ func (f *FD) Writev(pieces [][]byte) (int, error) {
 	}
 	n, errno := f.writev(pieces)
 	f.done()
+	mustBeMemory(errno)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -267,6 +272,14 @@ func (f *FD) accept1() (int, Addr, syscall.Errno) {
 		return -1, Addr{}, errno
 	}
 	return int(nfd), fromRaw(&sa), 0
+}
+
+// mustBeMemory is the debug build's assertion that the kernel was not given
+// memory of a released Block, which is out of reach there.
+func mustBeMemory(errno syscall.Errno) {
+	if check.Enabled && errno == syscall.EFAULT {
+		panic("sock: EFAULT: a system call on memory that was released")
+	}
 }
 
 func toErrno(err error) syscall.Errno {
