@@ -240,6 +240,12 @@ func (c *Conn) settleInput() {
 	}
 	if (!c.readDone || c.unread) && !c.is(stPaused) && c.opened() {
 		c.state.Or(stRead)
+		return
+	}
+	if r := c.rare.Load(); r != nil && c.is(stDead) {
+		if err := r.writeError(); err != nil { // all input is read, and nothing can be sent
+			c.abort(err)
+		}
 	}
 }
 
