@@ -163,12 +163,12 @@ func plainHTTP(t *testing.T, addr string) {
 }
 
 const nginxConf = `
-daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log warn;
+daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log error;
 events { worker_connections 200; }
 http {
 	access_log off;
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
-	client_max_body_size 10m;
+	client_max_body_size 10m; client_body_buffer_size 1m;
 	upstream strand { server %[2]s; keepalive 8; }
 	server {
 		listen %[3]s;

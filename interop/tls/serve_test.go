@@ -18,7 +18,7 @@ import (
 var serving = regexp.MustCompile(`serving https://(\S+) `)
 
 // startServe runs strand serve -tls-addr and returns where it serves TLS. In the end it must drain and exit with 0.
-func startServe(t *testing.T) string {
+func startServe(t testing.TB) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "strand")
 	build := exec.Command("go", "build", "-o", bin, ".")
