@@ -34,9 +34,9 @@ func (h *homing) ended(id uint64) bool {
 	return c != nil && c.is(stClosed) && !c.is(stBusy)
 }
 
-// homeTime is how long a goroutine that waits in a foreign net.Conn may take to
+// homeTime is how long, at the most, a goroutine that waits in a foreign net.Conn may take to
 // notice that it was closed.
-const homeTime = 5 * time.Second
+var homeTime = 5 * time.Second
 
 // check panics if a Block of an ended connection is still taken.
 func (h *homing) check() {

@@ -29,7 +29,7 @@ import (
 type faults struct {
 	eintr, short, enobufs, accept, close, add float64
 	hold, late, spurious, stale               float64
-	reset, look, clock                        float64
+	reset, look, clock, memory                float64
 }
 
 // turn is a goroutine that waits to go on.
@@ -89,7 +89,7 @@ func (w *world) draw() {
 	w.f = faults{
 		eintr: some(0.3), short: some(1), enobufs: some(0.01), accept: some(0.3), close: some(0.5), add: some(0.05),
 		hold: some(0.3), late: some(0.5), spurious: some(0.2), stale: some(0.8),
-		reset: some(0.3), look: some(0.1), clock: some(0.02),
+		reset: some(0.3), look: some(0.1), clock: some(0.02), memory: some(0.02),
 	}
 }
 
@@ -168,7 +168,7 @@ var _ loop.Sim = (*world)(nil)
 // Write takes the library's log: what is not expected is a failure.
 func (w *world) Write(p []byte) (int, error) {
 	if bytes.Contains(p, []byte("deliberate")) || bytes.Contains(p, []byte("Goexit")) ||
-		bytes.Contains(p, []byte("accept failed")) {
+		bytes.Contains(p, []byte("accept failed")) || bytes.Contains(p, []byte(buf.ErrExhausted.Error())) {
 		return len(p), nil
 	}
 	w.fail("the library logs: %s", p)
@@ -338,6 +338,7 @@ func (w *world) done() bool {
 // run is one run from beginning to end.
 func (w *world) run() {
 	w.start()
+	defer w.failMemory(w.f.memory)()
 	n := 1 + w.rng.IntN(5)
 	if w.rng.IntN(16) == 0 {
 		n += w.rng.IntN(40) // a crowd, now and then
