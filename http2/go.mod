@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/d74363f0/strand v0.0.0
+	golang.org/x/crypto v0.58.0
 	golang.org/x/net v0.62.0
 )
 
