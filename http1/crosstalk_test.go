@@ -454,7 +454,7 @@ func runCrosstalk(t *testing.T, listen func(net.Listener) net.Listener, config *
 }
 
 // selfSigned makes a certificate for 127.0.0.1.
-func selfSigned(t *testing.T) tls.Certificate {
+func selfSigned(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
 	if err != nil {

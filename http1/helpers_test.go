@@ -57,7 +57,8 @@ func serve(t testing.TB, h http.HandlerFunc, change func(*Server)) *testServer {
 		change(ts.Server)
 	}
 	done := make(chan error, 1)
-	go func() { done <- ts.Serve(l) }()
+	serve := serveForTest(t, l, &ts.TLSConfig, ts.Serve, func(l net.Listener) error { return ts.ServeTLS(l, "", "") })
+	go func() { done <- serve() }()
 	t.Cleanup(func() {
 		if err := ts.Close(); err != nil {
 			t.Errorf("Close: %v", err)

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/d74363f0/strand/http1"
 )
 
 // stdPatience bounds every wait for something that must happen. It is long
@@ -37,9 +39,11 @@ func stdServe(t testing.TB, cfg *stdServer, ln net.Listener) (srv stdPeer, stop 
 	if cfg.ErrorLog == nil {
 		cfg.ErrorLog = log.New(io.Discard, "", 0)
 	}
+	plain := func(l net.Listener) error { return srv.Serve(l) }
+	run := http1.ServeForTest(t, ln, &cfg.TLSConfig, plain, func(l net.Listener) error { return srv.ServeTLS(l, "", "") })
 	srv = stdPeerOf(cfg)
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	go func() { served <- run() }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {
