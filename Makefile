@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 
-.PHONY: help test check lint fuzz bench cover
+.PHONY: help test check lint fuzz sim mutants bench cover
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ lint: ## vet on every platform, gofmt, staticcheck, the arrows and the tidiness
 
 fuzz: ## every fuzz target in turn (FUZZTIME=60 make fuzz: a minute each)
 	@scripts/fuzz.sh
+
+sim: ## the simulated kernel (SEEDS=100000 FROM=1)
+	@scripts/sim.sh
+
+mutants: ## break the core on purpose, line by line: the tests must notice (docs/mutants.md)
+	@scripts/mutants.sh
 
 bench: ## the core's benchmarks (BENCH=regexp, BENCHTIME=1s, COUNT=1)
 	@scripts/bench.sh

@@ -1,0 +1,11 @@
+// Command mutate breaks the core on purpose, one line at a time, and reports
+// whether the project's own tests notice:
+//
+//	make mutants
+//
+// Each mutant of the table is applied to a copy of the tree, built, and tested,
+// the package's own tests first, then the simulation, then the root's and
+// http1's. It is killed by the first test that fails or does not end. A mutant
+// that nobody kills, and of which the table does not say why that is right, fails
+// the run. docs/mutants.md is written by it (-write).
+package main
