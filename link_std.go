@@ -37,9 +37,10 @@ func newStdLink(nc net.Conn, c *Conn) *stdLink {
 	return &stdLink{nc: nc, c: c, room: make(chan struct{}, 1)}
 }
 
-// pump reads until the end of the input. It waits for each Block to be taken:
-// not reading is the backpressure.
+// pump reads until the end of the input, one Block ahead of the one that waits
+// to be taken: not reading more is the backpressure.
 func (s *stdLink) pump() {
+	full := false
 	for {
 		b, err := buf.TryTake(s.c.id, stdBlock)
 		if err != nil {
@@ -52,6 +53,10 @@ func (s *stdLink) pump() {
 			b.Release()
 			continue
 		}
+		if n > 0 && full {
+			<-s.room // only now: the end of the input is news even to one who does not read
+		}
+		full = n > 0
 		if !s.deliver(b, err) {
 			return
 		}
@@ -67,7 +72,6 @@ func (s *stdLink) pump() {
 			s.c.tellHangup()
 			return
 		}
-		<-s.room
 	}
 }
 
