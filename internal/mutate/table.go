@@ -60,7 +60,8 @@ var mutants = []mutant{
 	{"internal/loop/wheel.go", "		w.full[b/64] &^= 1 << (b % 64)\n", "", "the wheel wakes for buckets that are empty", ""},
 
 	// A connection's state.
-	{"conn_close.go", "	if c.phase == closed {\n		return\n	}\n	c.phase = closed", "	c.phase = closed", "a connection is ended twice", ""},
+	{"conn_close.go", "	if c.phase == closed {\n		return\n	}\n	c.phase = closed", "	c.phase = closed", "a connection is ended twice",
+		"whoever calls it has looked at the phase under the same lock; it is the second one"},
 	{"conn_close.go", "	c.link.retire()\n	c.lp.dropped", "	c.lp.dropped", "a closed connection can still be written", ""},
 	{"conn_close.go", "		c.link.unwatch(c.lp)\n", "", "the poller is not told before the close", ""},
 	{"conn_close.go", "		c.lp.Unlink(c.token)\n", "", "the slot is not given up", ""},

@@ -45,7 +45,7 @@ type client struct {
 }
 
 func newClient(w *world, id int) *client {
-	c := &client{w: w, id: id, resetAt: -1}
+	c := &client{w: w, id: id, resetAt: -1, spoiled: w.hasty}
 	switch w.rng.IntN(3) {
 	case 0:
 		c.p = newRaw(w, c)

@@ -9,8 +9,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/d74363f0/strand"
 )
@@ -140,10 +142,34 @@ func (e *echoer) OnOpen(c *strand.Conn) {
 	e.w.mu.Lock()
 	e.cl.opens++
 	e.w.mu.Unlock()
+	if e.w.hasty {
+		c.SetIdleTimeout(e.w.soon())
+		c.SetWriteTimeout(e.w.soon())
+		c.SetReadDeadline(time.Now().Add(e.w.soon()))
+		c.SetTimer(e.w.soon())
+	}
 	if e.r.style == detached {
 		nc := c.NetConn()
+		if e.w.hasty {
+			_ = nc.SetDeadline(time.Now().Add(e.w.soon()))
+		}
 		go e.detached(c.ID(), nc)
 	}
+}
+
+// OnTimeout keeps the connection now and then, and sets what has passed anew.
+func (e *echoer) OnTimeout(c *strand.Conn, t strand.Timeout) (keep bool) {
+	defer e.enter("OnTimeout")()
+	if !e.w.hasty {
+		e.w.fail("%v: %v timeout, and none was set", e.cl, t)
+	}
+	switch t {
+	case strand.TimeoutRead:
+		c.SetReadDeadline(time.Time{})
+	case strand.TimeoutTimer:
+		c.SetTimer(e.w.soon())
+	}
+	return e.rng.IntN(3) > 0
 }
 
 func (e *echoer) OnClose(c *strand.Conn, err error) {
@@ -396,7 +422,7 @@ func (e *echoer) detached(id uint64, nc net.Conn) {
 		}
 	}
 	_ = nc.Close()
-	if _, err := nc.Write([]byte("late")); !errors.Is(err, net.ErrClosed) {
+	if _, err := nc.Write([]byte("late")); !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		e.w.fail("%v: a write after Close: %v", e.cl, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("sim.seed", 0, "run this seed only")
-	seedsFlag = flag.Int("sim.seeds", 1500, "how many seeds to run")
+	seedsFlag = flag.Int("sim.seeds", 1000, "how many seeds to run")
 	fromFlag  = flag.Uint64("sim.from", 1, "the first of the seeds")
 	traceFlag = flag.Bool("sim.v", false, "print the trace of each run")
 )

@@ -36,6 +36,7 @@ type socket struct {
 	notes    uint32
 	closing  bool // our Close was sent
 	closed   bool // the server's has come
+	refused  bool // the handshake was too slow for a hasty server
 
 	buf []byte
 }
@@ -117,8 +118,11 @@ func (s *socket) idle(*client) bool  { return s.satisfied(nil) && len(s.buf) == 
 func (s *socket) sentAll() bool      { return false }
 func (s *socket) endOK(*client) bool { return false }
 
-func (s *socket) take(_ *client, p []byte) error {
+func (s *socket) take(c *client, p []byte) error {
 	s.buf = append(s.buf, p...)
+	if s.refused = s.refused || c.w.hasty && bytes.HasPrefix(s.buf, []byte("HTTP/1.1 408 ")); s.refused {
+		return nil
+	}
 	if !s.upgraded {
 		n := bytes.Index(s.buf, []byte("\r\n\r\n"))
 		if n < 0 {
@@ -135,7 +139,7 @@ func (s *socket) take(_ *client, p []byte) error {
 		if n == 0 {
 			return nil
 		}
-		if err := s.judge(first, p); err != nil {
+		if err := s.judge(c, first, p); err != nil {
 			return err
 		}
 		s.buf = s.buf[n:]
@@ -162,13 +166,13 @@ func parse(buf []byte) (first byte, p []byte, n int) {
 	return buf[0], buf[head : head+size], head + size
 }
 
-func (s *socket) judge(first byte, p []byte) error {
+func (s *socket) judge(c *client, first byte, p []byte) error {
 	if s.closed {
 		return errors.New("a frame behind Close")
 	}
 	switch first {
 	case 0x88:
-		if s.closed = true; !s.closing {
+		if s.closed = true; !s.closing && !c.w.hasty {
 			return fmt.Errorf("the server closes: %q", p)
 		}
 		return nil

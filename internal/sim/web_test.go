@@ -50,6 +50,7 @@ type web struct {
 	asked     int // requests sent
 	answered  int // responses received whole
 	last      bool
+	refused   bool // it was too slow for a hasty server
 
 	buf     []byte // received and not judged
 	inBody  bool
@@ -119,12 +120,16 @@ func (b *web) endOK(*client) bool {
 	return b.answered < len(b.requests) && b.requests[b.answered].kind >= abort
 }
 
-func (b *web) take(_ *client, p []byte) error {
+func (b *web) take(c *client, p []byte) error {
 	b.buf = append(b.buf, p...)
-	for {
+	for !b.refused {
 		if !b.inBody {
 			n := bytes.Index(b.buf, []byte("\r\n\r\n"))
 			if n < 0 {
+				return nil
+			}
+			if c.w.hasty && bytes.HasPrefix(b.buf, []byte("HTTP/1.1 40")) {
+				b.refused, b.last = true, true
 				return nil
 			}
 			if err := b.head(string(b.buf[:n+2])); err != nil {
@@ -136,6 +141,7 @@ func (b *web) take(_ *client, p []byte) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // head judges the head of a response.
@@ -245,6 +251,12 @@ func newWebServer(w *world) *webServer {
 		Handler: s, Engine: w.eng, ErrorLog: log.New(w, "", 0), ConnState: s.connState,
 		MaxQueued: 1 << (10 + w.rng.IntN(8)), MaxPipelined: 1 + w.rng.IntN(8),
 	}
+	if w.hasty {
+		s.http.ReadHeaderTimeout, s.http.ReadTimeout = w.soon(), w.soon()
+		s.http.WriteTimeout, s.http.IdleTimeout, s.http.WriteProgressTimeout = w.soon(), w.soon(), w.soon()
+		s.http.MinBodyRate = 1000
+		s.hub.options.WriteTimeout, s.hub.options.CloseTimeout = w.soon(), w.soon()
+	}
 	go func() { _ = s.http.Serve((*webListener)(s)) }()
 	return s
 }
@@ -346,8 +358,11 @@ func (s *webServer) flow(w http.ResponseWriter, r *http.Request, n int, stream u
 		if err == io.EOF && off != n {
 			s.w.fail("request %s: the body ends after %d bytes of %d", r.URL.Path, off, n)
 		}
-		if err != nil {
+		if err == io.EOF {
 			return
+		}
+		if err != nil { // half an echo must not look like a whole one
+			panic(http.ErrAbortHandler)
 		}
 	}
 }

@@ -52,6 +52,7 @@ type world struct {
 
 	mu      sync.Mutex // guards everything that goroutines of the library touch
 	waiting []*turn
+	hasty   bool // timeouts are short, and excuse what is missing
 	calm    bool // no more faults, and everybody has their turn
 	failure string
 
@@ -90,6 +91,9 @@ func (w *world) draw() {
 		eintr: some(0.3), short: some(1), enobufs: some(0.01), accept: some(0.3), close: some(0.5), add: some(0.05),
 		hold: some(0.3), late: some(0.5), spurious: some(0.2), stale: some(0.8),
 		reset: some(0.3), look: some(0.1), clock: some(0.02), memory: some(0.02),
+	}
+	if w.hasty = w.rng.IntN(6) == 0; w.hasty {
+		w.f.clock = 0.05 + w.rng.Float64()*0.2
 	}
 }
 
@@ -196,6 +200,14 @@ func (w *world) start() {
 		panic(err)
 	}
 	w.srv = newWebServer(w)
+}
+
+// soon is a timeout for a hasty run. Only one goroutine goes on at a time, so
+// that all may draw.
+func (w *world) soon() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Duration(20+w.rng.IntN(400)) * time.Millisecond
 }
 
 // option is something that can happen next.
