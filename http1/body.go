@@ -224,11 +224,11 @@ func (b *body) cut() *drain {
 	defer b.mu.Unlock()
 	hc := b.hc
 	b.hc = nil
+	if hc != nil && b.paced {
+		hc.c.SetReadDeadline(time.Time{})
+	}
 	if hc == nil || b.whole.Load() {
 		return nil
-	}
-	if b.paced {
-		hc.c.SetReadDeadline(time.Time{})
 	}
 	d := &drain{left: b.left.Load(), chunked: b.chunked, budget: maxDrain}
 	if b.outlives() {
