@@ -27,7 +27,9 @@ func (c *requestCtx) open(parent context.Context, hc *conn) {
 	if parent.Done() == nil {
 		return
 	}
-	c.stop = context.AfterFunc(parent, func() { c.cancel(context.Cause(parent)) })
+	c.mu.Lock() // the parent may be done already
+	defer c.mu.Unlock()
+	c.stop = context.AfterFunc(parent, func() { c.cancel(parent.Err()) })
 }
 
 // Deadline returns the parent's deadline.

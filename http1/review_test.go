@@ -2,8 +2,12 @@ package http1
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -33,5 +37,25 @@ func TestBodyRateEndsWithBody(t *testing.T) {
 			t.Fatalf("request %d: %q, %v", i, b, err)
 		}
 		time.Sleep(400 * time.Millisecond)
+	}
+}
+
+// A request's context whose parent is done has the parent's error, not its cause, and looking
+// at it at that moment is no race.
+func TestParentContextDone(t *testing.T) {
+	cause := errors.New("shutting down")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(cause)
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		if err := r.Context().Err(); err != context.Canceled {
+			t.Errorf("Err: %v", err)
+		}
+		if err := context.Cause(r.Context()); err != cause {
+			t.Errorf("Cause: %v", err)
+		}
+	}, func(s *Server) { s.BaseContext = func(net.Listener) context.Context { return ctx } })
+	if got := statuses(t, ts.exchangeRaw(t, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 20))); got != strings.TrimSpace(strings.Repeat("200 ", 20)) {
+		t.Error(got)
 	}
 }
