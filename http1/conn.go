@@ -153,13 +153,18 @@ func (hc *conn) OnDrained(*strand.Conn) {
 	hc.resume(hc.c)
 }
 
-// resume is OnReadable for input that is in hc.in already.
+// resume is OnReadable for input that is in hc.in already. What it read may have been
+// announced by an event that is spent with that, and only behind OnReadable does the engine
+// look whether there is more; so an OnReadable follows.
 func (hc *conn) resume(*strand.Conn) {
 	if hc.mode == modeHead || hc.mode == modeDrain {
 		hc.turns = 0
 		hc.run()
 	}
 	hc.settle()
+	if (hc.mode == modeHead || hc.mode == modeDrain) && !hc.waiting {
+		hc.c.ResumeRead()
+	}
 }
 
 // OnClose ends what still hangs on the connection.

@@ -8,9 +8,47 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
+
+// A turn that ends at MaxPipelined with nothing buffered, and that did not begin with an event
+// of the poller, must still be followed by another one: the kernel has more.
+func TestTurnLimitKeepsReading(t *testing.T) {
+	release := make(chan struct{})
+	var once sync.Once
+	first := make(chan struct{})
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		once.Do(func() { close(first); <-release })
+	}, func(s *Server) { s.MaxPipelined = 3 })
+	for _, size := range []int{64, 128, 256} {
+		head := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nA: "
+		req := head + strings.Repeat("a", size-len(head)-8) + "\r\n\r\nbody" // which the handler leaves
+		const more = 300
+		once, first, release = sync.Once{}, make(chan struct{}), make(chan struct{})
+		c := ts.dial(t)
+		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := io.WriteString(c, strings.Repeat(req, 4)); err != nil {
+			t.Fatal(err)
+		}
+		<-first
+		if _, err := io.WriteString(c, strings.Repeat(req, more)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+		close(release)
+		br := bufio.NewReader(c)
+		for i := range 4 + more {
+			res, err := http.ReadResponse(br, nil)
+			if err != nil {
+				t.Fatalf("requests of %d bytes: response %d: %v", size, i, err)
+			}
+			_ = res.Body.Close()
+		}
+		_ = c.Close()
+	}
+}
 
 // The read deadline that MinBodyRate set for a body must not outlive it.
 func TestBodyRateEndsWithBody(t *testing.T) {
