@@ -87,6 +87,7 @@ func (hc *conn) OnOpen(c *strand.Conn) {
 	hc.opened = uint32(time.Now().Unix())
 	if s.inShutdown.Load() || !s.admit(hc) {
 		hc.mode = modeClosed
+		hc.state.Store(uint32(http.StateClosed)) // ConnState never hears of it
 		_ = c.Close()
 		return
 	}

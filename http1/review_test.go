@@ -97,3 +97,34 @@ func TestParentContextDone(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A connection over the limit was never new, so it is not reported as closed either: those
+// who count connections by ConnState would count below zero.
+func TestRefusedConnHasNoState(t *testing.T) {
+	var mu sync.Mutex
+	count := map[http.ConnState]int{}
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {}, func(s *Server) {
+		s.MaxConns = 1
+		s.ConnState = func(_ net.Conn, st http.ConnState) {
+			mu.Lock()
+			defer mu.Unlock()
+			count[st]++
+		}
+	})
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(ts.dial(t)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	mu.Lock()
+	defer mu.Unlock()
+	if count[http.StateNew] != 1 || count[http.StateClosed] != 0 {
+		t.Errorf("states: %v", count)
+	}
+}
