@@ -191,7 +191,10 @@ func (hc *conn) finish(ex *exchange) bool {
 		_ = ex.req.MultipartForm.RemoveAll() // files of the request; net/http ignores this, too
 	}
 	switch {
-	case end == endHijacked || hc.mode == modeClosed:
+	case end == endHijacked:
+		ex.res.awaitTaken()
+		return false
+	case hc.mode == modeClosed:
 		return false
 	case end == endClose || !hc.scope.srv.keepAlives() || left != nil && left.budget < 0:
 		hc.endAfter(left)
@@ -232,9 +235,11 @@ func (hc *conn) abandon(ex *exchange) {
 	left := ex.body.cut()
 	ex.ctx.cancel(context.Canceled)
 	hc.cur.Store(nil)
-	if !hijacked {
-		hc.endAfter(left) // earlier requests of the connection have their answers on the way
+	if hijacked {
+		ex.res.awaitTaken()
+		return
 	}
+	hc.endAfter(left) // earlier requests of the connection have their answers on the way
 }
 
 // hangup cancels the request's context, once its body has been read, because the client has

@@ -43,6 +43,7 @@ const (
 type response struct {
 	ex *exchange // never changed
 
+	taking   sync.Mutex // held, before mu, while the connection is taken away
 	mu       sync.Mutex
 	hc       *conn       // mu: nil once cut or hijacked
 	header   http.Header // mu: the handler's; made when asked for
@@ -613,26 +614,46 @@ func (w *response) sendFile(f *os.File, size int64) (n int64, err error, ok bool
 // Hijack gives the connection to the caller, as net/http: a blocking net.Conn and a bufio
 // pair whose reader holds what had been read already.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, rest, err := w.takeConn(false)
+	nc, early, err := w.takeNetConn()
 	if err != nil {
 		return nil, nil, err
 	}
-	c.Unread(rest)
-	nc := c.NetConn()
 	br := bufio.NewReader(nc)
-	if len(rest) > 0 {
-		br = bufio.NewReaderSize(nc, max(len(rest), 4<<10))
-		if _, err := br.Peek(len(rest)); err != nil {
+	if early > 0 {
+		br = bufio.NewReaderSize(nc, max(early, 4<<10))
+		if _, err := br.Peek(early); err != nil {
 			return nil, nil, err
 		}
 	}
 	return nc, bufio.NewReadWriter(br, bufio.NewWriter(nc)), nil
 }
 
+// takeNetConn takes the connection as a net.Conn, which first returns the early bytes that
+// were read and not consumed.
+func (w *response) takeNetConn() (nc net.Conn, early int, err error) {
+	w.taking.Lock()
+	defer w.taking.Unlock()
+	c, rest, err := w.takeConn(false)
+	if err != nil {
+		return nil, 0, err
+	}
+	c.Unread(rest)
+	return c.NetConn(), len(rest), nil
+}
+
+// awaitTaken waits for a goroutine of the handler that is still taking the connection away.
+// The strand calls it before it goes on beside the new owner.
+func (w *response) awaitTaken() {
+	w.taking.Lock()
+	defer w.taking.Unlock()
+}
+
 // HijackStrand gives the connection to the caller as a strand.Conn, with what had been read
 // already given back to it. The caller sets a Handler of its own and returns from the
 // handler. It is for protocols that go on without a goroutine.
 func (w *response) HijackStrand() (*strand.Conn, error) {
+	w.taking.Lock()
+	defer w.taking.Unlock()
 	c, rest, err := w.takeConn(true)
 	if err != nil {
 		return nil, err
@@ -642,7 +663,7 @@ func (w *response) HijackStrand() (*strand.Conn, error) {
 }
 
 // takeConn takes the connection away from the server. What was read and not consumed comes
-// with it.
+// with it. taking is held.
 func (w *response) takeConn(events bool) (*strand.Conn, []byte, error) {
 	w.mu.Lock()
 	switch {

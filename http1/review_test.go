@@ -128,3 +128,40 @@ func TestRefusedConnHasNoState(t *testing.T) {
 		t.Errorf("states: %v", count)
 	}
 }
+
+// A handler that hijacks in a goroutine and returns meanwhile must not get the server to
+// touch memory that it gave up.
+func TestHijackRacesReturn(t *testing.T) {
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		started := make(chan struct{})
+		go func() {
+			close(started)
+			nc, rw, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			rest, _ := rw.Peek(5)
+			if string(rest) != "extra" {
+				t.Errorf("left over: %q", rest)
+			}
+			_ = nc.Close()
+		}()
+		<-started
+	}, nil)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 300 {
+				c := ts.dial(t)
+				_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\nextra")
+				_ = c.(*net.TCPConn).CloseWrite()
+				_, _ = io.ReadAll(c)
+				_ = c.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if strings.Contains(ts.log.String(), "released") {
+		t.Error(ts.log)
+	}
+}
