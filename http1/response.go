@@ -92,6 +92,9 @@ func (w *response) open(hc *conn, ex *exchange, r *h1.Request) {
 	w.isHead = r.Method == "HEAD"
 	w.keep10 = r.Minor == 0 && r.KeepAlive
 	w.close = r.Close
+	if r.Method == "CONNECT" { // what follows may be the tunnel's
+		w.close, w.keep10 = true, false
+	}
 	if d := hc.scope.srv.WriteTimeout; d > 0 {
 		ex.life.writeBy.Store(nanos(time.Now().Add(d)))
 	}

@@ -129,6 +129,20 @@ func TestRefusedConnHasNoState(t *testing.T) {
 	}
 }
 
+// What follows a CONNECT may be meant for the far end of a tunnel, so it is never read as a
+// request (hazard 42).
+func TestNothingBehindConnect(t *testing.T) {
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/smuggled" {
+			t.Error("the bytes behind a CONNECT were served")
+		}
+	}, nil)
+	got := statuses(t, ts.exchangeRaw(t, "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"), "CONNECT")
+	if got != "200" {
+		t.Error(got)
+	}
+}
+
 // A handler that hijacks in a goroutine and returns meanwhile must not get the server to
 // touch memory that it gave up.
 func TestHijackRacesReturn(t *testing.T) {
