@@ -68,21 +68,21 @@ func (c *Conn) tick() {
 		d.rest()
 	}
 	if c.o.pingInterval() > 0 {
-		c.pinged = true
-		c.beatLocked()
+		c.pinged = c.beatLocked()
 	}
 	c.armLocked(false)
 }
 
-// beatLocked sends a heartbeat, unless the peer leaves so much unread that it
-// could not see it anyway.
-func (c *Conn) beatLocked() {
+// beatLocked sends a heartbeat and reports whether it did: not if the peer
+// leaves so much unread that it could not see it anyway, which is for the write
+// timeout to judge.
+func (c *Conn) beatLocked() bool {
 	if c.state.Load() != stateOpen || c.sc.Buffered() > c.o.maxQueued() {
-		return
+		return false
 	}
 	var b [beatLen]byte
 	binary.BigEndian.PutUint64(b[:], uint64(time.Since(epoch)))
-	_ = c.sendLocked(ws.Header{Fin: true, Op: ws.OpPing}, b[:])
+	return c.sendLocked(ws.Header{Fin: true, Op: ws.OpPing}, b[:]) == nil
 }
 
 // pong takes the payload of a pong: a round trip, or something for the handler.
