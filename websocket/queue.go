@@ -1,6 +1,10 @@
 package websocket
 
-import "github.com/d74363f0/strand/internal/ws"
+import (
+	"slices"
+
+	"github.com/d74363f0/strand/internal/ws"
+)
 
 // Drops counts what the queue policy did with messages, each in one of the counts.
 type Drops struct {
@@ -58,6 +62,14 @@ func (q *queue) shift() *outgoing {
 	return m
 }
 
+// remove takes out a message that is there.
+func (q *queue) remove(m *outgoing) {
+	i := slices.Index(q.list, m)
+	q.list = slices.Delete(q.list, i, i+1)
+	q.bytes -= m.size() + entryCost
+	delete(q.keyed, m.key)
+}
+
 // keep returns what may wait in a queue.
 func (m *outgoing) keep() *outgoing {
 	k := *m
@@ -96,11 +108,14 @@ func (c *Conn) enqueueLocked(m *outgoing) error {
 	q := &x.pending
 	if c.o.Queue == KeepLatest && m.key != "" {
 		if old := q.keyed[m.key]; old != nil {
-			k := m.keep()
-			q.bytes += k.size() - old.size()
-			*old = *k
 			x.drops.Superseded++
-			return nil
+			if q.bytes+m.size()-old.size() <= c.o.maxQueued() {
+				k := m.keep()
+				q.bytes += k.size() - old.size()
+				*old = *k
+				return nil
+			}
+			q.remove(old) // it does not fit there: like any other, it may have others dropped
 		}
 	}
 	limit := c.o.maxQueued()
