@@ -119,7 +119,8 @@ func connectProxy(nc net.Conn, addr string, user *url.Userinfo) error {
 	if err != nil {
 		return err
 	}
-	_ = resp.Body.Close()
+	// The body is not closed: that would read it to its end. It has none if all is
+	// well, and else the connection is closed.
 	if resp.StatusCode != http.StatusOK {
 		return &HandshakeError{Status: resp.StatusCode, Reason: "proxy refused"}
 	}

@@ -1,6 +1,13 @@
 package websocket
 
 import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
 	"testing"
 	"time"
 )
@@ -67,4 +74,33 @@ func TestUnsentPing(t *testing.T) {
 		}
 		_ = c.Abort()
 	})
+}
+
+// A proxy's refusal is the answer, whatever length of body it announces.
+func TestProxyRefusesWithBody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		if _, err := http.ReadRequest(bufio.NewReader(nc)); err == nil {
+			_, _ = io.WriteString(nc, "HTTP/1.1 407 No\r\nContent-Length: 1000\r\n\r\nfirst")
+		}
+		_, _ = io.Copy(io.Discard, nc)
+	}()
+	began := time.Now()
+	_, _, err = Dial(context.Background(), "ws://far.example/", newTester(), &DialOptions{
+		HandshakeTimeout: 3 * time.Second,
+		Proxy:            func(*http.Request) (*url.URL, error) { return url.Parse("http://" + l.Addr().String()) },
+	})
+	var refused *HandshakeError
+	if !errors.As(err, &refused) || refused.Status != 407 || time.Since(began) > 2*time.Second {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
 }
