@@ -41,7 +41,12 @@ const (
 // read takes what has arrived until there is no more.
 func (c *Conn) read() {
 	var scratch [readSize]byte
+	// Called while paused, it is to find out that the peer has gone.
+	pausable := !c.paused.Load()
 	for c.state.Load() < stateEnding {
+		if pausable && c.paused.Load() {
+			return
+		}
 		if c.direct() {
 			if err := c.readDirect(); err != nil {
 				c.readFailed(err)
@@ -72,7 +77,7 @@ func (c *Conn) read() {
 //go:noinline
 func (c *Conn) readOn() error {
 	var scratch [readMore]byte
-	for c.state.Load() < stateEnding && !c.direct() {
+	for c.state.Load() < stateEnding && !c.direct() && !c.paused.Load() {
 		n, err := c.sc.Read(scratch[:])
 		c.feed(scratch[:n])
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 )
@@ -47,6 +48,48 @@ func TestKeyedReplacementIsBounded(t *testing.T) {
 		}
 		c.mu.Unlock()
 		_ = c.Abort()
+	})
+}
+
+// PauseRead in OnMessage holds back what has not been read yet.
+func TestPauseStopsReading(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		h := newTester()
+		got := 0
+		paused := make(chan struct{})
+		h.message = func(c *Conn, _ MessageType, _ []byte) {
+			if got++; got == 1 {
+				time.Sleep(100 * time.Millisecond) // the rest arrives
+				c.PauseRead()
+				time.AfterFunc(100*time.Millisecond, func() { close(paused) })
+			}
+		}
+		conns := make(chan *Conn, 1)
+		h.open = func(c *Conn) { conns <- c }
+		r := rawDial(t, serve(t, transport, nil, func() Handler { return h }), "", "")
+		c := <-conns
+		const n = 400
+		go r.send(strings.Repeat(frame(0x82, strings.Repeat("x", 1000)), n))
+		<-paused
+		count := make(chan int)
+		go func() { _ = c.Post(func(*Conn) { count <- got }) }()
+		k := <-count
+		if k*1000 > readSize+readMore {
+			t.Errorf("%d messages of 1000 bytes behind PauseRead", k)
+		}
+		c.ResumeRead()
+		for range 200 {
+			go func() { _ = c.Post(func(*Conn) { count <- got }) }()
+			if k = <-count; k == n {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if k != n {
+			t.Errorf("%d of %d messages came", k, n)
+		}
+		_ = c.Abort()
+		h.wait(t)
 	})
 }
 
