@@ -58,6 +58,7 @@ func (c *Conn) closeLocked(end *CloseError) error {
 	c.end = end
 	c.state.Store(stateClosing)
 	c.sc.SetTimer(c.o.closeTimeout())
+	c.sc.ResumeRead() // for the peer's answer; messages are not delivered any more
 	return nil
 }
 

@@ -51,6 +51,24 @@ func TestKeyedReplacementIsBounded(t *testing.T) {
 	})
 }
 
+// Close of a connection that is paused still makes the closing handshake.
+func TestCloseWhilePaused(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		h := newTester()
+		conns := make(chan *Conn, 1)
+		h.open = func(c *Conn) { c.PauseRead(); conns <- c }
+		r := rawDial(t, serve(t, transport, &Options{CloseTimeout: time.Second}, func() Handler { return h }), "", "")
+		if err := (<-conns).Close(); err != nil {
+			t.Fatal(err)
+		}
+		r.expect(0x88, "\x03\xe8")
+		r.send(frame(0x88, "\x03\xe8"))
+		if e := h.wait(t); e.Code != Normal || e.Cause != nil {
+			t.Errorf("OnClose received %v", e)
+		}
+	})
+}
+
 // PauseRead in OnMessage holds back what has not been read yet.
 func TestPauseStopsReading(t *testing.T) {
 	each(t, func(t *testing.T, transport string) {
