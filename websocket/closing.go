@@ -20,6 +20,17 @@ const (
 	stateClosed
 )
 
+// advanceLocked changes the state. Behind an unfinished streamed message nothing is
+// sent any more once the connection is not open: who waits for its end is told, for
+// a callback that waits also keeps the peer's answer and the timer from being seen.
+func (c *Conn) advanceLocked(state uint32) {
+	c.state.Store(state)
+	if c.x != nil && c.x.streaming {
+		c.x.pending = queue{}
+		c.x.endStream()
+	}
+}
+
 // lingerTime is how long what a failed peer still sends is read and thrown away.
 // Closing with unread input would make the kernel reset the connection, and
 // the peer lose our close frame.
@@ -56,7 +67,7 @@ func (c *Conn) closeLocked(end *CloseError) error {
 		return err
 	}
 	c.end = end
-	c.state.Store(stateClosing)
+	c.advanceLocked(stateClosing)
 	c.sc.SetTimer(c.o.closeTimeout())
 	c.sc.ResumeRead() // for the peer's answer; messages are not delivered any more
 	return nil
@@ -66,7 +77,7 @@ func (c *Conn) closeLocked(end *CloseError) error {
 func (c *Conn) Abort() error {
 	c.mu.Lock()
 	if c.state.Load() == stateOpen {
-		c.state.Store(stateEnding)
+		c.advanceLocked(stateEnding)
 		c.end = &CloseError{Code: Abnormal, Local: true, Cause: ErrClosed}
 	}
 	c.mu.Unlock()
@@ -116,7 +127,7 @@ func (c *Conn) failWith(e *ws.Error) { c.fail(Code(e.Code), e.Reason, nil) }
 
 // lingerLocked ends our side, and gives the peer a moment to see why.
 func (c *Conn) lingerLocked() {
-	c.state.Store(stateEnding)
+	c.advanceLocked(stateEnding)
 	c.sc.SetTimer(lingerTime)
 	_ = c.sc.CloseWrite()
 	c.sc.ResumeRead()
@@ -146,7 +157,7 @@ func (c *Conn) peerClosed(p []byte, more bool) {
 	}
 	if c.client {
 		// RFC 6455 section 7.1.1: the server is the first to close the connection.
-		c.state.Store(stateEnding)
+		c.advanceLocked(stateEnding)
 		c.sc.SetTimer(c.o.closeTimeout())
 		return
 	}
@@ -154,6 +165,6 @@ func (c *Conn) peerClosed(p []byte, more bool) {
 		c.lingerLocked()
 		return
 	}
-	c.state.Store(stateEnding)
+	c.advanceLocked(stateEnding)
 	_ = c.sc.Close()
 }

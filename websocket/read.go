@@ -101,7 +101,7 @@ func (c *Conn) readFailed(err error) {
 		if c.end == nil {
 			c.end = &CloseError{Code: Abnormal, Cause: err}
 		}
-		c.state.Store(stateEnding)
+		c.advanceLocked(stateEnding)
 	}
 	if errors.Is(err, io.EOF) {
 		_ = c.sc.Close()

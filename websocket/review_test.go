@@ -13,6 +13,67 @@ import (
 	"time"
 )
 
+// A Send on the strand that waits for another goroutine's Writer must not wait for ever when
+// the connection is closed in place of the Writer: nothing else would end it.
+func TestSendBehindStreamEnds(t *testing.T) {
+	ends := map[string]func(c *Conn, r *raw, w *Writer){
+		"close": func(c *Conn, _ *raw, _ *Writer) { _ = c.Close() },
+		"abort": func(c *Conn, _ *raw, _ *Writer) { _ = c.Abort() },
+		"peer": func(_ *Conn, r *raw, w *Writer) {
+			_ = r.nc.(*net.TCPConn).SetLinger(0)
+			_ = r.nc.Close()
+			for {
+				if _, err := w.Write(make([]byte, 100)); err != nil {
+					_ = w.Close()
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		},
+	}
+	each(t, func(t *testing.T, transport string) {
+		for name, end := range ends {
+			h := newTester()
+			conns := make(chan *Conn, 1)
+			began := make(chan struct{})
+			h.open = func(c *Conn) { conns <- c }
+			sent := make(chan error, 1)
+			h.message = func(c *Conn, mt MessageType, msg []byte) {
+				close(began)
+				sent <- c.Send(context.Background(), mt, msg)
+			}
+			o := &Options{MaxQueued: 1000, CloseTimeout: 300 * time.Millisecond}
+			r := rawDial(t, serve(t, transport, o, func() Handler { return h }), "", "")
+			c := <-conns
+			w, err := c.Writer(context.Background(), Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range []string{"x", "y"} {
+				if _, err := w.Write([]byte(p)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.WriteMessage(Text, make([]byte, 600)); err != nil {
+				t.Fatal(err)
+			}
+			r.send(frame(0x81, strings.Repeat("m", 200)))
+			<-began
+			time.Sleep(20 * time.Millisecond)
+			end(c, r, w)
+			select {
+			case err := <-sent:
+				if !errors.Is(err, net.ErrClosed) {
+					t.Errorf("%s: Send: %v", name, err)
+				}
+			case <-time.After(5 * time.Second):
+				t.Fatalf("%s: Send waits for ever", name)
+			}
+			h.wait(t)
+		}
+	})
+}
+
 // What replaces a waiting message of the same key counts against MaxQueued like any other.
 func TestKeyedReplacementIsBounded(t *testing.T) {
 	const limit = 256 << 10

@@ -78,7 +78,7 @@ func (s *strandConn) OnTimeout(_ *strand.Conn, t strand.Timeout) bool {
 func (s *strandConn) OnClose(_ *strand.Conn, err error) {
 	c := (*Conn)(s)
 	c.mu.Lock()
-	c.state.Store(stateClosed)
+	c.advanceLocked(stateClosed)
 	end := c.endLocked(err)
 	var after []func()
 	if c.x != nil {

@@ -88,6 +88,9 @@ func (w *Writer) try(p []byte, fin bool) (bool, error) {
 		return false, nil
 	}
 	if err := c.sendLocked(ws.Header{Fin: fin, Op: w.op}, p); err != nil {
+		// The transport has gone: nobody must wait for this message's end.
+		w.ended = true
+		c.x.endStream()
 		return false, err
 	}
 	w.op = ws.OpContinuation

@@ -120,7 +120,7 @@ func (c *Conn) dead() {
 	if c.end == nil {
 		c.end = &CloseError{Code: Abnormal, Local: true, Cause: errDead}
 	}
-	c.state.Store(stateEnding)
+	c.advanceLocked(stateEnding)
 	c.mu.Unlock()
 	_ = c.sc.Abort()
 }
@@ -131,7 +131,7 @@ func (c *Conn) patienceEnded() {
 	if c.state.Load() == stateClosing && c.end != nil && c.end.Cause == nil {
 		c.end.Cause = errCloseTimeout
 	}
-	c.state.Store(stateEnding)
+	c.advanceLocked(stateEnding)
 	c.mu.Unlock()
 	_ = c.sc.Abort()
 }

@@ -94,6 +94,9 @@ func (c *Conn) waitRoom(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if c.state.Load() != stateOpen {
+			return ErrClosed
+		}
 	}
 	if err := c.sc.WaitWrite(ctx); err != nil {
 		return closedError(err)
