@@ -60,7 +60,7 @@ func New(relay Relay) (*Hub, error) {
 func (h *Hub) Join(c *websocket.Conn, name string) {
 	if h.join(c, name) {
 		// Outside the lock: if the connection has closed already, this calls back.
-		c.OnClosed(func() { h.LeaveAll(c) })
+		c.OnClosed(func() { h.forget(c) })
 	}
 }
 
@@ -97,10 +97,23 @@ func (h *Hub) Leave(c *websocket.Conn, name string) {
 func (h *Hub) LeaveAll(c *websocket.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for name := range h.conns[c] {
+	h.leaveAllLocked(c) // it stays known, as in Leave
+}
+
+// forget removes a connection that has closed.
+func (h *Hub) forget(c *websocket.Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaveAllLocked(c)
+	delete(h.conns, c)
+}
+
+func (h *Hub) leaveAllLocked(c *websocket.Conn) {
+	names := h.conns[c]
+	for name := range names {
 		h.leaveLocked(c, name)
 	}
-	delete(h.conns, c)
+	clear(names)
 }
 
 func (h *Hub) leaveLocked(c *websocket.Conn, name string) {
