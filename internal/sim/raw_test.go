@@ -47,6 +47,8 @@ type raw struct {
 	total             int // bytes to be sent
 	echo              int // bytes that come back
 	sent, got         int
+	fin               bool // the server ends its direction behind the echo
+	flood             bool // much more than one turn may read, and little of it comes back
 }
 
 func newRaw(w *world, c *client) *raw {
@@ -58,6 +60,10 @@ func newRaw(w *world, c *client) *raw {
 	if r.ending != byPeer {
 		r.echo = w.rng.IntN(r.total + 1)
 	}
+	if r.flood = w.rng.IntN(100) == 0; r.flood {
+		r.style, r.ending, r.total, r.echo = inline, byFin, 1<<20+w.rng.IntN(1<<20), 1+w.rng.IntN(100)
+	}
+	r.fin = r.ending == byFin && r.total > 0 && r.style != posting && r.style != elsewhere
 	c.halfOpen = w.rng.IntN(2) == 0
 	return r
 }
@@ -66,7 +72,10 @@ func (r *raw) more(*client) []byte {
 	if r.sent == r.total {
 		return nil
 	}
-	n := min(r.total-r.sent, 8<<10)
+	n := r.total - r.sent
+	if !r.flood {
+		n = min(n, 8<<10)
+	}
 	p := pattern(uint64(r.id), r.sent, n)
 	r.sent += n
 	return p
@@ -83,10 +92,13 @@ func (r *raw) take(_ *client, p []byte) error {
 	return nil
 }
 
-func (r *raw) satisfied(*client) bool { return r.got == r.echo }
-func (r *raw) endOK(*client) bool     { return false }
-func (r *raw) sentAll() bool          { return r.sent == r.total }
-func (r *raw) idle(*client) bool      { return r.sent == r.total }
+func (r *raw) satisfied(c *client) bool {
+	return r.got == r.echo && (!r.fin || c.f.shut || c.f.closed)
+}
+
+func (r *raw) endOK(*client) bool { return false }
+func (r *raw) sentAll() bool      { return r.sent == r.total }
+func (r *raw) idle(*client) bool  { return r.sent == r.total }
 
 // echoer is the server's side.
 type echoer struct {
@@ -206,7 +218,10 @@ func (e *echoer) OnReadable(c *strand.Conn) {
 	for e.pending == nil && !e.over {
 		n, err := c.Read(p)
 		if err == strand.ErrWouldBlock && e.r.style == blocking {
-			_ = c.WaitRead(context.Background())
+			if err := c.WaitRead(context.Background()); err != nil {
+				e.ended(c, err)
+				return
+			}
 			continue
 		}
 		if err == strand.ErrWouldBlock {
@@ -257,7 +272,10 @@ func (e *echoer) write(c *strand.Conn, p []byte) {
 		if _, err := c.Write(p); err != strand.ErrQueueFull {
 			return
 		}
-		_ = c.WaitWrite(context.Background())
+		if c.WaitWrite(context.Background()) != nil {
+			_ = c.Abort() // what is not written is missing
+			return
+		}
 	}
 }
 
@@ -433,8 +451,14 @@ type discarder struct{ *echoer }
 func (d *discarder) OnReadable(c *strand.Conn) {
 	defer d.enter("OnReadable")()
 	p := make([]byte, 1+d.rng.IntN(100))
-	for {
-		_, err := c.Read(p)
+	if d.r.flood {
+		p = make([]byte, 32<<10)
+	}
+	for total := 0; ; {
+		n, err := c.Read(p)
+		if total += n; total > 700<<10 {
+			d.w.fail("%v: one turn reads %d bytes, and all others wait", d.cl, total) // hazard 74
+		}
 		if err == strand.ErrWouldBlock {
 			return
 		}
