@@ -96,7 +96,7 @@ func (w *response) headerLines(informational bool) {
 // noteHeader takes note of a header field and reports whether its lines go out as they are.
 // Those about framing and the connection are written by headTail. mu is held.
 func (w *response) noteHeader(name string, values []string, informational bool) bool {
-	switch name {
+	switch framingName(name) {
 	case "Content-Length":
 		if !informational {
 			w.noteLength(values)
@@ -132,6 +132,17 @@ func (w *response) noteHeader(name string, values []string, informational bool) 
 		}
 	}
 	return true
+}
+
+// framingName returns the canonical name of a header field that frames the message, however
+// the handler spelt it, and any other name as it is.
+func framingName(name string) string {
+	for _, f := range [...]string{"Content-Length", "Transfer-Encoding", "Connection"} {
+		if len(name) == len(f) && strings.EqualFold(name, f) {
+			return f
+		}
+	}
+	return name
 }
 
 // noteLength notes the declared length. An empty one says that none is to be declared.

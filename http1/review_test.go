@@ -179,3 +179,20 @@ func TestHijackRacesReturn(t *testing.T) {
 		t.Error(ts.log)
 	}
 }
+
+// A handler's framing headers are ours however it spells them: two lines that disagree would
+// have a proxy see another response than the client.
+func TestFramingHeadersOfAnySpelling(t *testing.T) {
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["content-length"] = []string{"3"}
+		w.Header()["transfer-encoding"] = []string{"chunked"}
+		w.Header()["connection"] = []string{"close"}
+		_, _ = io.WriteString(w, "hello")
+	}, nil)
+	raw := ts.exchangeRaw(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	lower := strings.ToLower(raw)
+	if strings.Count(lower, "content-length:")+strings.Count(lower, "transfer-encoding:") != 1 ||
+		strings.Count(lower, "connection:") != 1 {
+		t.Errorf("%q", raw)
+	}
+}
