@@ -226,3 +226,19 @@ func TestProxyRefusesWithBody(t *testing.T) {
 		t.Errorf("after %v: %v", time.Since(began), err)
 	}
 }
+
+// What one function of OnClosed does is nothing to the others, and OnClose follows.
+func TestPanicInOnClosed(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		h := newTester()
+		second := make(chan struct{})
+		h.open = func(c *Conn) {
+			c.OnClosed(func() { panic("first") })
+			c.OnClosed(func() { close(second) })
+		}
+		r := rawDial(t, serve(t, transport, &Options{Logger: quiet}, func() Handler { return h }), "", "")
+		_ = r.nc.Close()
+		h.wait(t)
+		<-second
+	})
+}

@@ -90,9 +90,17 @@ func (s *strandConn) OnClose(_ *strand.Conn, err error) {
 	c.mu.Unlock()
 	c.in = nil
 	for _, f := range after {
-		f()
+		c.closed(f)
 	}
 	c.h.OnClose(c, end)
+}
+
+// closed calls a function of OnClosed. What it does is nothing to the others.
+func (c *Conn) closed(f func()) {
+	done := false
+	defer c.guard(&done)
+	f()
+	done = true
 }
 
 // endLocked returns why the connection ended, given what its transport says.
