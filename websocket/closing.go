@@ -159,6 +159,7 @@ func (c *Conn) peerClosed(p []byte, more bool) {
 		// RFC 6455 section 7.1.1: the server is the first to close the connection.
 		c.advanceLocked(stateEnding)
 		c.sc.SetTimer(c.o.closeTimeout())
+		c.sc.ResumeRead() // for the end of the input
 		return
 	}
 	if more {

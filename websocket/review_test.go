@@ -242,3 +242,22 @@ func TestPanicInOnClosed(t *testing.T) {
 		<-second
 	})
 }
+
+// A client that is paused when the close frame comes still sees the server hang up.
+func TestPeerClosesPausedClient(t *testing.T) {
+	h := newTester()
+	h.open = func(c *Conn) {
+		_ = c.WriteMessage(Text, []byte("x"))
+		_ = c.Close()
+	}
+	url := serve(t, "strand", nil, func() Handler { return h })
+	client := newTester()
+	client.message = func(c *Conn, _ MessageType, _ []byte) { c.PauseRead() }
+	began := time.Now()
+	if _, _, err := Dial(context.Background(), url, client, nil); err != nil {
+		t.Fatal(err)
+	}
+	if e := client.wait(t); e.Code != Normal || time.Since(began) > 3*time.Second {
+		t.Errorf("after %v: %v", time.Since(began), e)
+	}
+}
