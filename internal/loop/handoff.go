@@ -45,6 +45,7 @@ func (l *Loop) HandOff(id uint64) bool {
 	}
 	l.stats.handOffs.Add(1)
 	l.succeed(w)
+	l.Resumed(id, "handed off") // the next driver may come first
 	return true
 }
 

@@ -93,8 +93,8 @@ func faulting(f func()) func() {
 	}
 }
 
-// Resumed is called by a goroutine that has waited on behalf of the source
-// named id, before it goes on.
+// Resumed is called by a goroutine of the source named id that is no driver (any
+// more), where others may come first: after a wait, for one.
 func (l *Loop) Resumed(id uint64, what string) {
 	if l.sim != nil {
 		l.sim.Turn(id, what)
