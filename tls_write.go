@@ -47,7 +47,10 @@ func (t *tlsLayer) send(head []byte, bufs [][]byte, s string) (int, error) {
 	}
 	err = t.seal(n, head, bufs, s)
 	t.written()
-	if err != nil {
+	switch {
+	case err == buf.ErrExhausted:
+		return 0, err // before the first record
+	case err != nil:
 		return 0, errClosed // the queue takes every record until the end
 	}
 	return n, nil
@@ -81,9 +84,12 @@ func (t *tlsLayer) seal(n int, head []byte, bufs [][]byte, s string) error {
 	// All goes through a Block, also what could be encrypted where it lies: what
 	// is passed to crypto/tls would escape, and with it the argument of every
 	// Write of a plain connection, too.
-	b := buf.Take(t.c.id, min(n, sealMin))
+	b, err := buf.TryTake(t.c.id, min(n, sealMin))
+	if err != nil {
+		return err
+	}
 	defer b.Release()
-	err := t.gatherInto(b, head)
+	err = t.gatherInto(b, head)
 	for _, p := range bufs {
 		if err == nil {
 			err = t.gatherInto(b, p)
