@@ -1,5 +1,7 @@
 package http2
 
+//lint:file-ignore SA1019 What x/net/http2 deprecates net/http has only for connections that it accepted itself.
+
 import (
 	"context"
 	"crypto/tls"

@@ -3,7 +3,6 @@ package tls
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -90,12 +89,4 @@ func freePort(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-func port(addr string) string {
-	_, p, err := net.SplitHostPort(addr)
-	if err != nil {
-		panic(fmt.Sprint(addr, err))
-	}
-	return p
 }
