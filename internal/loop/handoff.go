@@ -39,6 +39,7 @@ func (l *Loop) HandOff(id uint64) bool {
 	if w&1 == 0 || l.curID.Load() != id {
 		return false
 	}
+	l.Resumed(id, "handing off") // the watchdog may come first
 	// seq never repeats, so success means that id held the loop all along.
 	if !l.word.CompareAndSwap(w, w+1) {
 		return false
