@@ -403,7 +403,7 @@ func (p *poller) grant() {
 	w := p.w
 	var evs []poll.Event
 	for _, f := range w.k.files {
-		if f == nil || f.p != p {
+		if f == nil || f.p != p || len(evs) == len(p.events)-1 { // a stale one has room
 			continue
 		}
 		switch {

@@ -29,12 +29,18 @@ func TestMain(m *testing.M) {
 // once runs one seed and returns its world.
 func once(t *testing.T, seed uint64) *world {
 	t.Helper()
+	return crowded(t, seed, 0)
+}
+
+// crowded runs one seed with so many clients at least.
+func crowded(t *testing.T, seed uint64, clients int) *world {
+	t.Helper()
 	var out io.Writer
 	if *traceFlag {
 		out = os.Stdout
 	}
 	var w *world
-	alarm := time.AfterFunc(15*time.Second, func() { // the machine's clock: we are outside of the bubble
+	alarm := time.AfterFunc(15*time.Second+time.Duration(clients)*100*time.Millisecond, func() { // the machine's clock: we are outside of the bubble
 		buf := make([]byte, 1<<20)
 		fmt.Fprintf(os.Stderr, "sim: seed %d hangs\n\n%s", seed, buf[:runtime.Stack(buf, true)])
 		os.Exit(1)
@@ -42,6 +48,7 @@ func once(t *testing.T, seed uint64) *world {
 	defer alarm.Stop()
 	synctest.Test(t, func(*testing.T) {
 		w = newWorld(seed, out)
+		w.atLeast = clients
 		w.run()
 	})
 	return w
@@ -61,6 +68,14 @@ func TestSim(t *testing.T) {
 		steps += once(t, *fromFlag+i).steps
 	}
 	t.Logf("%d seeds from %d on, %d steps, %v", *seedsFlag, *fromFlag, steps, time.Since(began).Round(time.Millisecond))
+}
+
+// TestSimCrowd runs with many more connections than a seed would choose.
+func TestSimCrowd(t *testing.T) {
+	for seed := *fromFlag; seed < *fromFlag+2; seed++ {
+		w := crowded(t, seed, 2000)
+		t.Logf("seed %d: %d clients, %d steps", seed, len(w.clients), w.steps)
+	}
 }
 
 // TestSimRepeats runs seeds twice: a failure that cannot be repeated is worth

@@ -297,12 +297,13 @@ func (p *peer) OnMessage(c *websocket.Conn, t websocket.MessageType, msg []byte)
 func (h *hub) pass(from *peer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for id := range len(h.w.clients) + 1 {
+	for i := range 3 {
+		id := 1 + (from.id+i)%len(h.w.clients)
 		to := h.open[id]
-		if to == nil || to == from || (id+int(from.seq))%3 != 0 {
+		if to == nil || to == from {
 			continue
 		}
-		if to.c.WriteMessage(websocket.Binary, body(note|uint32(id), to.notes, stamp+id*7)) == nil {
+		if to.c.WriteMessage(websocket.Binary, body(note|uint32(id), to.notes, stamp+id%100)) == nil {
 			to.notes++
 		}
 	}

@@ -56,6 +56,7 @@ type world struct {
 	calm    bool // no more faults, and everybody has their turn
 	failure string
 
+	atLeast int // clients; 0 lets the seed decide
 	clients []*client
 	accepts chan *file // http connections, to the server's Accept
 	srv     *webServer
@@ -73,7 +74,7 @@ type hashTrace struct {
 }
 
 func newWorld(seed uint64, verbose io.Writer) *world {
-	w := &world{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), verbose: verbose, accepts: make(chan *file, 256)}
+	w := &world{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), verbose: verbose, accepts: make(chan *file, 4096)}
 	w.k = newKernel(w)
 	w.draw()
 	return w
@@ -138,12 +139,18 @@ func (w *world) report() {
 		fmt.Fprintf(&b, "\t%s\n", w.trace.last[i%len(w.trace.last)])
 	}
 	b.WriteString("clients:\n")
+	shown := 0
 	for _, c := range w.clients {
-		if c.f != nil {
+		if c.f != nil && (len(w.clients) <= crowd || !c.gone && !c.ended) && shown < crowd {
+			shown++
 			fmt.Fprintf(&b, "\t%s\n", c.state())
 		}
 	}
-	fmt.Fprintf(&b, "\nto see it whole:\n\tgo test ./internal/sim -run TestSim -sim.seed=%d -sim.v\n", w.seed)
+	how := fmt.Sprintf("TestSim$ -sim.seed=%d", w.seed)
+	if w.atLeast > 0 {
+		how = fmt.Sprintf("TestSimCrowd -sim.from=%d", w.seed)
+	}
+	fmt.Fprintf(&b, "\nto see it whole:\n\tgo test ./internal/sim -v -sim.v -run %s\n", how)
 	fmt.Fprint(os.Stderr, b.String())
 	os.Exit(1)
 }
@@ -239,13 +246,25 @@ func (w *world) options() []option {
 	if w.calm && len(out) > 0 {
 		return out[:1] // everybody has their turn before the clients go on
 	}
-	for _, c := range w.clients {
-		if c.active() {
+	first := 0
+	if n := len(w.clients); n > crowd {
+		first = w.rng.IntN(n)
+	}
+	found := 0
+	for i := range w.clients {
+		if c := w.clients[(first+i)%len(w.clients)]; c.active() {
 			out = append(out, option{4, c.act})
+			if found++; found == crowd {
+				break
+			}
 		}
 	}
 	return out
 }
+
+// crowd is how many clients are asked at each step what they could do; of more
+// than that, some.
+const crowd = 64
 
 // step lets one thing happen, and reports whether there was one.
 func (w *world) step() bool {
@@ -355,6 +374,7 @@ func (w *world) run() {
 	if w.rng.IntN(16) == 0 {
 		n += w.rng.IntN(40) // a crowd, now and then
 	}
+	n = max(n, w.atLeast)
 	for i := range n {
 		w.clients = append(w.clients, newClient(w, i+1))
 	}
@@ -362,7 +382,7 @@ func (w *world) run() {
 	if w.rng.IntN(4) == 0 {
 		limit = w.rng.IntN(100) // calm comes while much is half done
 	}
-	w.storm(limit)
+	w.storm(limit + 50*w.atLeast)
 	w.settle()
 	w.checkIdle()
 	w.finish()
