@@ -162,7 +162,11 @@ func (r *result) try(dir string) {
 		}
 	}
 	for _, args := range r.tests() {
-		if _, err := command(dir, "go", append([]string{"test", "-count=1", "-timeout=90s", "-vet=off"}, args...)...); err != nil {
+		limit := "-timeout=120s"
+		if args[0] != "." && args[0] != "./internal/sim" && args[0] != "./http1" {
+			limit = "-timeout=40s" // they take a second or two
+		}
+		if _, err := command(dir, "go", append([]string{"test", "-count=1", "-vet=off", limit}, args...)...); err != nil {
 			r.killer = "`go test " + strings.Join(args, " ") + "`"
 			return
 		}
