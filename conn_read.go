@@ -36,6 +36,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.readDone, c.news = false, true
 	}
 	if c.budget <= 0 {
+		c.state.Or(stRead) // there may be more: OnReadable follows, whichever callback this is
 		return 0, ErrWouldBlock
 	}
 	if len(p) == 0 {
