@@ -200,6 +200,7 @@ func (t *tlsLayer) read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	c.news = true // the turn looks at what is left
 	n, err := t.tc.Read(p)
 	switch {
 	case err == nil:
