@@ -362,7 +362,7 @@ func (l *Loop) fetch() {
 		runtime.Gosched()
 		l.yield = before
 	}
-	block := l.mayBlock()
+	block := l.mayBlock(before)
 	n, err := l.poller.Wait(l.events[:], block)
 	if err != nil {
 		l.fail("wait", err)
@@ -377,8 +377,9 @@ func (l *Loop) fetch() {
 }
 
 // mayBlock reports whether there is nothing to do but wait. It has then
-// announced that the driver sleeps, before it looked at what was posted.
-func (l *Loop) mayBlock() bool {
+// announced that the driver sleeps, before it looked at what was posted. clock is
+// the time now.
+func (l *Loop) mayBlock(clock int64) bool {
 	if len(l.ready) > 0 {
 		return false
 	}
@@ -387,18 +388,21 @@ func (l *Loop) mayBlock() bool {
 		l.asleep.Store(false)
 		return false
 	}
-	l.setAlarm()
+	l.setAlarm(clock)
 	return true
 }
 
-// setAlarm makes sure that the next timer wakes a driver that waits.
-func (l *Loop) setAlarm() {
+// setAlarm makes sure that the next timer wakes a driver that waits. An alarm
+// that is set already counts only if it has not rung by the clock: nowT lags
+// behind, and the last Wait may have swallowed the alarm.
+func (l *Loop) setAlarm(clock int64) {
 	when, ok := l.wheel.next()
-	if !ok || l.alarmO && !Before(when, l.alarmT) && Before(l.nowT.Load(), l.alarmT) {
+	now := uint32(clock >> tickShift)
+	if !ok || l.alarmO && !Before(when, l.alarmT) && Before(now, l.alarmT) {
 		return
 	}
 	l.alarmT, l.alarmO = when, true
-	d := time.Duration(int64(when-l.nowT.Load())<<tickShift - l.clock()&(TickDuration-1))
+	d := time.Duration(int64(int32(when-now))<<tickShift - clock&(TickDuration-1))
 	if l.alarm == nil {
 		l.alarm = time.AfterFunc(d, l.wake)
 		return

@@ -355,3 +355,24 @@ func TestDrop(t *testing.T) {
 		t.Error("a loop that has ended accepts posts")
 	}
 }
+
+// TestAlarmThatRang wants an alarm set anew that has rung while the driver did
+// not wait: the Wait that swallowed it may have lagged behind the clock.
+func TestAlarmThatRang(t *testing.T) {
+	p := poll.NewPortable()
+	var now int64
+	l := New(p, NewWatchdog(), slog.New(slog.NewTextHandler(io.Discard, nil)), func() int64 { return now })
+	l.Arm(l.Link(&idle{}), 5)
+	now = 4*TickDuration + TickDuration/2
+	l.nowT.Store(4)
+	l.setAlarm(now)
+	l.alarm.Stop() // it has rung, and the wake-up is gone
+	now = 5*TickDuration + 1
+	l.setAlarm(now) // nowT says that it is still to come
+	woken := make(chan struct{})
+	go func() {
+		_, _ = p.Wait(nil, true)
+		close(woken)
+	}()
+	soon(t, woken, "the alarm")
+}
