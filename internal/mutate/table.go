@@ -53,6 +53,8 @@ var mutants = []mutant{
 	{"internal/loop/loop.go", "	if l.asleep.Load() {\n		l.wake()\n	}", "	if l.asleep.Load() && false {\n		l.wake()\n	}", "a sleeping driver is not woken", ""},
 	{"internal/loop/loop.go", "	if l.pending.Load() || l.stop {\n		l.asleep.Store(false)", "	if l.stop {\n		l.asleep.Store(false)",
 		"the driver goes to sleep without a last look", ""},
+	{"internal/loop/loop.go", "!Before(when, l.alarmT) && Before(now, l.alarmT)", "!Before(when, l.alarmT) && Before(l.nowT.Load(), l.alarmT)",
+		"an alarm that has rung counts as set", ""},
 	{"internal/loop/loop.go", "		l.wheel.disarm(&l.slots, i)\n		l.slots.give(i)", "		l.slots.give(i)", "the timer of a source that has gone stays armed", ""},
 	{"internal/loop/wheel.go", "		if !Before(w.tick, t.at(i).when) || !Before(now, t.at(i).when) {", "		if true {", "a timer of a later turn of the wheel fires early", ""},
 	{"internal/loop/wheel.go", "	if !Before(w.tick, when) { // past", "	if false { // past", "a timer in the past waits for a whole turn of the wheel", ""},
@@ -78,6 +80,7 @@ var mutants = []mutant{
 	{"conn_run.go", "		bits |= stHup | stRead", "		bits |= stHup", "the end of the input is no news",
 		"each poller reports Readable with Hangup; it is the contract's second lock"},
 	{"conn_run.go", "	driving := c.lp.Leave(ticket)\n	c.uncork()", "	driving := c.lp.Leave(ticket)", "what was gathered is not sent when the callback returns", ""},
+	{"conn_run.go", " && !c.is(stPaused) && c.opened() {", " && !c.is(stPaused) {", "a handler that has called Close is offered its input in circles", ""},
 	{"conn_run.go", "	if c.take(stRead) && c.alive() {", "	if c.take(stRead) {", "OnReadable of a connection that was aborted", ""},
 	{"conn_timeout.go", "		c.readBy.Store(0)\n		c.clear(stReadT)\n		return", "		c.clear(stReadT)\n		return", "a deadline is not cleared", ""},
 
