@@ -22,8 +22,7 @@ type checker struct {
 	conns sync.Map // client address → Mark of its connection
 	keep  keeper
 
-	late  sync.WaitGroup // goroutines that outlive their handler on purpose
-	slots chan struct{}  // bounds them
+	slots chan struct{} // holds one for each goroutine that outlives its handler on purpose, and bounds them
 
 	mu   sync.Mutex
 	then map[Mark]func() // guarded by mu; what is to be done once the client has the whole reply
@@ -74,11 +73,11 @@ func (c *checker) later(d time.Duration, f func()) {
 	default:
 		return
 	}
-	c.late.Go(func() {
+	go func() {
 		defer func() { <-c.slots }()
 		pause(d)
 		f()
-	})
+	}()
 }
 
 // pause waits for d; for the shortest it only lets others go first, which a timer could not do in time.
@@ -101,7 +100,14 @@ func (c *checker) finish() {
 	for _, f := range then {
 		f()
 	}
-	c.late.Wait()
+	// All slots taken is nobody left. A handler of a hijacked connection may still run and ask for one, which is why
+	// this is no WaitGroup: its Add must not race its Wait.
+	for range cap(c.slots) {
+		c.slots <- struct{}{}
+	}
+	for range cap(c.slots) {
+		<-c.slots
+	}
 	c.keep.checkAll()
 }
 
