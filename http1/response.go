@@ -197,10 +197,12 @@ func (w *response) begin(n int) error {
 	if !bodyAllowed(w.status) {
 		return http.ErrBodyNotAllowed
 	}
-	w.written += int64(n)
-	if w.length >= 0 && w.written > w.length {
+	// What is too much is refused and otherwise forgotten (hazard 52): the response has its length all the same, and a
+	// connection that was closed for it would lose the answers to what was pipelined behind.
+	if w.length >= 0 && w.written+int64(n) > w.length {
 		return http.ErrContentLength
 	}
+	w.written += int64(n)
 	return w.werr
 }
 

@@ -198,3 +198,30 @@ func TestFramingHeadersOfAnySpelling(t *testing.T) {
 		t.Errorf("%q", raw)
 	}
 }
+
+// What a handler writes beyond its Content-Length is refused, and costs the connection nothing: the answers to what
+// was pipelined behind it are still given.
+func TestExcessKeepsConnection(t *testing.T) { // hazards 52, 169
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "2")
+		_, _ = io.WriteString(w, "ok")
+		if _, err := io.WriteString(w, "too much"); err != http.ErrContentLength {
+			t.Errorf("excess: %v", err)
+		}
+	}, nil)
+	const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, get+get+get); err != nil {
+		t.Fatal(err)
+	}
+	br := bufio.NewReader(c)
+	for i := range 3 {
+		res, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatalf("answer %d: %v", i, err)
+		}
+		if b, err := io.ReadAll(res.Body); string(b) != "ok" || err != nil || res.Close {
+			t.Errorf("answer %d: %q, %v, close %v", i, b, err, res.Close)
+		}
+	}
+}

@@ -19,7 +19,7 @@ import (
 type checker struct {
 	run   *run
 	mux   *http.ServeMux
-	conns sync.Map // client address → Mark of its connection
+	conns sync.Map // client address → owners
 	keep  keeper
 
 	slots chan struct{} // holds one for each goroutine that outlives its handler on purpose, and bounds them
@@ -45,8 +45,20 @@ func newChecker(r *run) *checker {
 	return c
 }
 
+// owners are the connection that has an address, and the one that had it before. A port is used again as soon as its
+// connection was reset, and the handler of a request that came before the reset may still have to run.
+type owners struct{ now, before Mark }
+
+func (o owners) has(m Mark) bool { return o.now.SameConn(m) || o.before.SameConn(m) }
+
 // connected is told of a connection before its first byte is sent.
-func (c *checker) connected(addr string, m Mark) { c.conns.Store(addr, m) }
+func (c *checker) connected(addr string, m Mark) {
+	o := owners{now: m, before: m}
+	if at, ok := c.conns.Load(addr); ok {
+		o.before = at.(owners).now
+	}
+	c.conns.Store(addr, o)
+}
 
 // replied is told that the client has the whole reply to m.
 func (c *checker) replied(m Mark) {
@@ -178,8 +190,10 @@ var headersOfOurs = map[string]bool{
 
 func (q *request) head(o *outcome) {
 	r, m := q.r, q.mark
-	if at, ok := q.c.conns.Load(r.RemoteAddr); !ok || !at.(Mark).SameConn(m) {
-		o.note(Foreign, "came in on the connection of %v (%s)", at, r.RemoteAddr)
+	if at, ok := q.c.conns.Load(r.RemoteAddr); !ok {
+		o.note(Foreign, "came in on a connection of nobody (%s)", r.RemoteAddr)
+	} else if at := at.(owners); !at.has(m) {
+		o.note(Foreign, "came in on the connection of %v (%s)", at.now, r.RemoteAddr)
 	}
 	if id := r.URL.Query().Get("id"); id != m.String() {
 		o.note(Foreign, "its query is that of %q", id)
