@@ -30,6 +30,33 @@ answers() {
 		! grep -E 'Socket errors|Non-2xx' "$WORK/wrk.out"
 }
 
+# clients asks as other languages do: keep-alive, a POST of some size, both answers compared.
+clients() {
+	python3 - "${ADDR%:*}" "${ADDR#*:}" <<-'END' || return 1
+		import http.client, os, sys
+		c = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=20)
+		for _ in range(3):
+		    body = os.urandom(300000)
+		    c.request("POST", "/echo", body, {"Content-Type": "application/octet-stream"})
+		    r = c.getresponse()
+		    assert r.status == 200 and r.read() == body
+		    c.request("GET", "/plaintext")
+		    assert c.getresponse().read() == b"Hello, World!"
+		print("    python: ok")
+	END
+	node - "$ADDR" <<-'END'
+		const body = require('crypto').randomBytes(300000);
+		(async () => {
+			for (let i = 0; i < 3; i++) {
+				const r = await fetch(`http://${process.argv[2]}/echo`, {method: 'POST', body});
+				if (!Buffer.from(await r.arrayBuffer()).equals(body)) throw new Error('echo differs');
+				if (await (await fetch(`http://${process.argv[2]}/plaintext`)).text() !== 'Hello, World!') throw new Error('plaintext');
+			}
+			console.log('    node: ok');
+		})().catch((e) => { console.error(e); process.exit(1); });
+	END
+}
+
 # drains sends the program that go run started the signal that Ctrl-C sends.
 drains() {
 	pkill -INT -P "$RUN"
@@ -41,4 +68,5 @@ drains() {
 section "go run ./cmd/strand serve" run_it
 section "a 3 MB echo" echoes
 section "plaintext, page, metrics, wrk" answers
+section "Python's and Node's clients" clients
 section "Ctrl-C drains" drains

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # nginx and haproxy in front of strand serve, with connections to it kept alive, and slowhttptest against it: the
-# proxies report no error, and other clients are served while somebody is slow. PROXIES=60 is the long form.
+# proxies report no error, and other clients are served while somebody is slow.
 source "$(dirname "$0")/../lib.sh"
 source scripts/serve.sh
 
-: "${PROXIES:=15}"
+: "${PROXIES:=60}"
 
 nginx_config() {
 	cat <<-END
