@@ -83,7 +83,7 @@ type Loop struct {
 
 type counters struct {
 	handOffs, noticed, spawned, turns atomic.Uint64
-	lag                               atomic.Int64 // longest batch since last asked, ns
+	lag                               Peak // longest batch, ns
 }
 
 // Stats are a loop's counts since it began.
@@ -93,7 +93,7 @@ type Stats struct {
 	Spawned  uint64 // turns run in a goroutine because a wait was expected
 	Turns    uint64 // batches
 	Sources  int    // live slots, as of the last batch
-	MaxBatch time.Duration
+	MaxBatch time.Duration // the longest of the last two windows: see Peak
 }
 
 // New returns a loop over poller that begins when Start is called. The loop
@@ -126,12 +126,18 @@ func (l *Loop) Stats() Stats {
 		Noticed:  l.stats.noticed.Load(),
 		Spawned:  l.stats.spawned.Load(),
 		Turns:    l.stats.turns.Load(),
-		MaxBatch: time.Duration(l.stats.lag.Swap(0)),
+		MaxBatch: time.Duration(l.stats.lag.Load(l.Now())),
 	}
 }
 
-// Now returns the current tick. It lags by no more than the batch in progress.
-func (l *Loop) Now() uint32 { return l.nowT.Load() }
+// Now returns the current tick. It lags by no more than the batch in progress:
+// while the driver sleeps nobody moves nowT on, and the clock is asked.
+func (l *Loop) Now() uint32 {
+	if l.asleep.Load() {
+		return uint32(l.clock() >> tickShift)
+	}
+	return l.nowT.Load()
+}
 
 // Tick returns the first tick that is at least d away.
 func (l *Loop) Tick(d time.Duration) uint32 {
@@ -198,7 +204,16 @@ func (l *Loop) Again(s Source) { l.ready = append(l.ready, s) }
 
 // Link gives s a slot and returns its token. Only the driver may call it, as
 // for all methods below.
-func (l *Loop) Link(s Source) uint64 { return l.slots.take(s) }
+func (l *Loop) Link(s Source) uint64 { return l.slots.take(s, l.nowT.Load()) }
+
+// Since returns the tick at which the source of token was linked; a token that is
+// stale has 0.
+func (l *Loop) Since(token uint64) uint32 {
+	if i, src := l.slots.find(token); src != nil {
+		return l.slots.at(i).since
+	}
+	return 0
+}
 
 // Watch has the poller report fd under token.
 func (l *Loop) Watch(fd int, token uint64) error { return l.poller.Add(fd, token) }
@@ -356,9 +371,7 @@ func (l *Loop) endBatch() {
 func (l *Loop) fetch() {
 	before := l.clock()
 	if busy := before - l.yield; busy > yieldEvery {
-		if busy > l.stats.lag.Load() {
-			l.stats.lag.Store(busy)
-		}
+		l.stats.lag.See(busy, uint32(before>>tickShift))
 		runtime.Gosched()
 		l.yield = before
 	}
@@ -369,11 +382,13 @@ func (l *Loop) fetch() {
 	}
 	l.n, l.at = n, 0
 	if block {
-		l.asleep.Store(false)
 		before = l.clock()
 		l.yield = before
 	}
 	l.nowT.Store(uint32(before >> tickShift))
+	if block {
+		l.asleep.Store(false) // nowT is true again: see Now
+	}
 }
 
 // mayBlock reports whether there is nothing to do but wait. It has then

@@ -9,6 +9,7 @@ type slot struct {
 	gen        uint32
 	when       uint32 // tick the timer is due; valid while armed
 	next, prev int32  // links of the timer's bucket, or of the free list
+	since      uint32 // tick at which src was linked
 	armed      bool
 	live       bool
 }
@@ -27,8 +28,8 @@ type slots struct {
 
 func (t *slots) at(i int32) *slot { return &t.chunks[i/chunk][i%chunk] }
 
-// take gives src a slot and returns its token.
-func (t *slots) take(src Source) uint64 {
+// take gives src a slot at tick now and returns its token.
+func (t *slots) take(src Source, now uint32) uint64 {
 	if t.free == none {
 		t.grow()
 	}
@@ -37,6 +38,7 @@ func (t *slots) take(src Source) uint64 {
 	t.free = s.next
 	s.gen++
 	s.src, s.live, s.next, s.prev = src, true, none, none
+	s.since = now
 	t.live++
 	return uint64(s.gen)<<32 | uint64(uint32(i))
 }

@@ -27,7 +27,7 @@ func TestStaleToken(t *testing.T) { // hazards 141, 149, 180
 	for n := range 20000 {
 		if len(tokens) == 0 || rng.IntN(5) < 3 && len(tokens) < 3*chunk {
 			src := &idle{n}
-			token := table.take(src)
+			token := table.take(src, 0)
 			if live[token] != nil {
 				t.Fatalf("token %#x was given out twice", token)
 			}
@@ -63,7 +63,7 @@ func TestStaleToken(t *testing.T) { // hazards 141, 149, 180
 func TestFindNonsense(t *testing.T) {
 	var table slots
 	table.free = none
-	table.take(&idle{})
+	table.take(&idle{}, 0)
 	for _, token := range []uint64{0, 1 << 32, ^uint64(0), 1<<32 | 5, 1<<32 | chunk, 1<<32 | 1<<31} {
 		if _, src := table.find(token); src != nil && token != 1<<32 {
 			t.Errorf("token %#x finds %v", token, src)

@@ -33,7 +33,7 @@ func (w *timers) advance(now uint32) (fired []int32) {
 func TestWheelFires(t *testing.T) {
 	w := newTimers()
 	for i := range int32(6) {
-		w.slots.take(nil)
+		w.slots.take(nil, 0)
 		_ = i
 	}
 	w.wheel.arm(&w.slots, 0, 5)
@@ -62,7 +62,7 @@ func TestWheelFires(t *testing.T) {
 
 func TestWheelPast(t *testing.T) { // hazard 150
 	w := newTimers()
-	w.slots.take(nil)
+	w.slots.take(nil, 0)
 	w.advance(1000)
 	w.wheel.arm(&w.slots, 0, 990)
 	if when, ok := w.wheel.next(); !ok || when != 1001 {
@@ -84,7 +84,7 @@ func TestWheelAgainstModel(t *testing.T) { // hazards 149, 150, 151
 		w.wheel.tick = now
 		model := make(map[int32]uint32)
 		for range 64 {
-			w.slots.take(nil)
+			w.slots.take(nil, 0)
 		}
 		for range 400 {
 			i := int32(rng.IntN(64))
