@@ -88,11 +88,11 @@ type counters struct {
 
 // Stats are a loop's counts since it began.
 type Stats struct {
-	HandOffs uint64 // known waits: library code handed the loop over before it blocked
-	Noticed  uint64 // unknown waits: the watchdog replaced the driver
-	Spawned  uint64 // turns run in a goroutine because a wait was expected
-	Turns    uint64 // batches
-	Sources  int    // live slots, as of the last batch
+	HandOffs uint64        // known waits: library code handed the loop over before it blocked
+	Noticed  uint64        // unknown waits: the watchdog replaced the driver
+	Spawned  uint64        // turns run in a goroutine because a wait was expected
+	Turns    uint64        // batches
+	Sources  int           // live slots, as of the last batch
 	MaxBatch time.Duration // the longest of the last two windows: see Peak
 }
 
