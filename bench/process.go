@@ -73,6 +73,7 @@ func (t *tail) String() string {
 
 // server is a server process under measurement.
 type server struct {
+	peer string // its name
 	cmd  *exec.Cmd
 	addr string
 	errs tail
@@ -95,7 +96,7 @@ func (d *driver) startServer(ctx context.Context, peerName string, r *row) (*ser
 		name := r.name + "-" + strings.ReplaceAll(peerName, "/", "-")
 		args = append(args, "-profile", filepath.Join(d.profile, name), fmt.Sprintf("-fine=%t", r.unit == perConn))
 	}
-	s := &server{cmd: exec.Command(d.self, args...), addr: addr, done: make(chan struct{}), term: d.profile != ""}
+	s := &server{peer: peerName, cmd: exec.Command(d.self, args...), addr: addr, done: make(chan struct{}), term: d.profile != ""}
 	s.cmd.Stderr = &s.errs
 	s.cmd.Env = d.env
 	if err := start(s.cmd, r.serverCores()); err != nil {

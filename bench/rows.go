@@ -155,8 +155,8 @@ func wsRows() []*row {
 		peer.WSDeflate, &echo{proto: "ws-deflate", conns: 64, size: 1 << 10})
 	add("ws-broadcast-10000", "WebSocket broadcast of 200 B to 10,000",
 		peer.WSBroadcast, &echo{proto: "ws-broadcast", conns: 10000, size: 200}).unit = perDelivery
-	add("ws-broadcast-10000-slow", "WebSocket broadcast of 16 KiB to 10,000 of whom a tenth never reads",
-		peer.WSBroadcast, &echo{proto: "ws-broadcast", conns: 10000, slow: 1000, size: 16 << 10}).unit = perDelivery
+	add("ws-broadcast-10000-slow", "WebSocket broadcast of 200 B to 10,000 of whom a tenth stops reading, paced",
+		peer.WSSlow, &slowTenth{conns: 10000, size: 200, fill: 120, pace: 100 * time.Millisecond}).unit = perDelivery
 	gc := add("ws-gc-18000", "WebSocket echo of 1 KiB on 64 of 18,000 connections, a collection every 200 ms",
 		peer.WS, &echo{proto: "ws", conns: 18000, active: 64, size: 1 << 10, byP99: true})
 	gc.unit, gc.less, gc.gcEvery = microP99, true, 200*time.Millisecond

@@ -35,7 +35,6 @@ type echo struct {
 	pipeline int    // http-get only: requests sent at once
 	conns    int
 	active   int
-	slow     int
 	size     int
 	byP99    bool // the value is the p99 latency, not the rate
 }
@@ -50,38 +49,52 @@ func (e *echo) describe() string {
 
 func (e *echo) run(ctx context.Context, d *driver, r *row, s *server) (report.Sample, error) {
 	cfg := load.Config{
-		Addr: s.addr, Proto: e.proto, Path: e.path, Body: e.body, Pipeline: e.pipeline, Conns: e.conns, Active: e.active, Slow: e.slow, Size: e.size,
+		Addr: s.addr, Proto: e.proto, Path: e.path, Body: e.body, Pipeline: e.pipeline, Conns: e.conns, Active: e.active, Size: e.size,
 		Warm: d.warm, Duration: d.duration, PID: s.pid(), Seed: uint64(d.seed),
 	}
 	if d.maxConns > 0 && cfg.Conns > d.maxConns {
-		cfg.Slow = cfg.Slow * d.maxConns / cfg.Conns
 		cfg.Conns = d.maxConns
 		cfg.Active = min(cfg.Active, d.maxConns)
 	}
-	arg, err := json.Marshal(cfg)
+	res, err := d.load(ctx, r, cfg)
 	if err != nil {
 		return report.Sample{}, err
+	}
+	out := sample(res)
+	if e.byP99 {
+		out.Extra = map[string]float64{"msg/s": out.Value}
+		out.Value = out.P99
+	}
+	return out, nil
+}
+
+// load runs one measurement of our own client.
+func (d *driver) load(ctx context.Context, r *row, cfg load.Config) (*load.Result, error) {
+	arg, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, err
 	}
 	out, err := d.child(ctx, r.loadCores(), "load", string(arg))
 	if err != nil {
-		return report.Sample{}, err
+		return nil, err
 	}
-	var res load.Result
-	if err := json.Unmarshal(out, &res); err != nil {
-		return report.Sample{}, err
+	res := new(load.Result)
+	if err := json.Unmarshal(out, res); err != nil {
+		return nil, err
 	}
 	if res.Wrong != "" {
-		return report.Sample{}, fmt.Errorf("%w: %s", errVoid, res.Wrong)
+		return nil, fmt.Errorf("%w: %s", errVoid, res.Wrong)
 	}
 	if res.Ops == 0 {
-		return report.Sample{}, errors.New("no operation completed")
+		return nil, errors.New("no operation completed")
 	}
-	return e.sample(&res), nil
+	return res, nil
 }
 
-func (e *echo) sample(res *load.Result) report.Sample {
+// sample is what a result says in the report's units.
+func sample(res *load.Result) report.Sample {
 	const micro = float64(time.Microsecond)
-	out := report.Sample{
+	return report.Sample{
 		Value:       float64(res.Ops) / res.Seconds,
 		CPU:         float64(res.ServerCPU) / micro / float64(res.Ops),
 		ServerShare: float64(res.ServerCPU) / 1e9 / res.Seconds,
@@ -91,14 +104,6 @@ func (e *echo) sample(res *load.Result) report.Sample {
 		P999:        float64(res.P999) / micro,
 		Max:         float64(res.Max) / micro,
 	}
-	if e.byP99 {
-		out.Extra = map[string]float64{"msg/s": out.Value}
-		out.Value = out.P99
-	}
-	if e.slow > 0 {
-		out.Extra = map[string]float64{"slow readers cut": float64(res.Cut)}
-	}
-	return out
 }
 
 // child runs another part of this program on the given cores and returns its

@@ -11,12 +11,15 @@ import (
 const subscribeTime = 300 * time.Millisecond
 
 // broadcast publishes from the first connection, waits until every subscriber
-// that reads has the message, and publishes the next. An operation is one
-// delivered message; its latency runs from the publication.
+// that reads has the message and it is time, and publishes the next. An operation
+// is one delivered message; its latency runs from the publication.
 func (c *client) broadcast() (Result, error) {
-	readers := c.cfg.Conns - c.cfg.Slow
 	// The answer to a handshake does not say that the server has subscribed us yet.
 	time.Sleep(subscribeTime)
+	readers := c.cfg.Conns
+	if !c.cfg.SlowReads {
+		readers -= c.cfg.Slow
+	}
 	c.clock = now()
 	c.from = c.clock
 	if err := c.publish(); err != nil {
@@ -25,7 +28,7 @@ func (c *client) broadcast() (Result, error) {
 	left := readers
 	events := make([]unix.EpollEvent, batch)
 	for {
-		n, errno := rawEpollWait(c.epfd, events, waitMillis)
+		n, errno := rawEpollWait(c.epfd, events, c.patience(left))
 		if errno != 0 && errno != unix.EINTR {
 			return Result{}, fmt.Errorf("epoll_wait: %w", errno)
 		}
@@ -39,22 +42,50 @@ func (c *client) broadcast() (Result, error) {
 			}
 			left -= got
 		}
-		if left == 0 {
+		over, err := c.paced(left)
+		if err != nil {
+			return Result{}, err
+		}
+		if over {
+			return c.account(c.summary(c.hist.Count()))
+		}
+		if left == 0 && c.due() {
 			if err := c.publish(); err != nil {
 				return Result{}, err
 			}
 			left = readers
 		}
-		over, err := c.tick(now())
-		if err != nil {
-			return Result{}, err
-		}
-		if over {
-			r := c.summary(c.hist.Count())
-			r.Cut = c.cut()
-			return r, nil
-		}
 	}
+}
+
+// paced is tick for broadcasts: warming begins behind the fill, and the end is
+// between two messages if what the slow ones got is to be counted.
+func (c *client) paced(left int) (over bool, err error) {
+	t := now()
+	if int(c.conns[0].seq) < c.cfg.Fill {
+		c.from = t
+		if c.moved > 0 && t-c.moved > stallNanos {
+			err = errStalled
+		}
+		return false, err
+	}
+	over, err = c.tick(t)
+	return over && (left == 0 || c.cfg.Slow == 0), err
+}
+
+// due reports whether the next message's time has come.
+func (c *client) due() bool {
+	return int(c.conns[0].seq) < c.cfg.Fill || now()-c.conns[0].begun >= int64(c.cfg.Pace)
+}
+
+// patience is how many milliseconds may be waited: a thread that has a message to
+// publish soon does not sleep past it.
+func (c *client) patience(left int) int {
+	if left > 0 || c.cfg.Pace == 0 {
+		return waitMillis
+	}
+	rest := time.Duration(c.conns[0].begun + int64(c.cfg.Pace) - now())
+	return int(max(0, min(waitMillis, rest.Milliseconds())))
 }
 
 // publish sends the next message, the same for every subscriber.
@@ -86,18 +117,11 @@ func (c *client) deliver(cn *conn, ev uint32) (int, error) {
 	}
 	cn.seq++
 	c.moved = now()
-	c.hist.Add(c.moved - c.conns[0].begun)
+	if !c.isSlow(cn) {
+		c.hist.Add(c.moved - c.conns[0].begun)
+	}
 	return 1, nil
 }
 
-// cut counts the slow subscribers that the server has disconnected.
-func (c *client) cut() int {
-	n := 0
-	for i := c.cfg.Conns - c.cfg.Slow; i < c.cfg.Conns; i++ {
-		p := []unix.PollFd{{Fd: c.conns[i].fd, Events: unix.POLLRDHUP}}
-		if _, err := unix.Poll(p, 0); err == nil && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0 {
-			n++
-		}
-	}
-	return n
-}
+// isSlow reports whether cn is one of those that stop reading, or would.
+func (c *client) isSlow(cn *conn) bool { return int(cn.index) >= c.cfg.Conns-c.cfg.Slow }

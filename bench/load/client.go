@@ -105,7 +105,7 @@ func (c *client) openAll(addr netip.AddrPort) error {
 		if err := unix.SetNonblock(int(fd), true); err != nil {
 			return err
 		}
-		if slow {
+		if slow && !c.cfg.SlowReads {
 			continue
 		}
 		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}

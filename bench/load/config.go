@@ -17,8 +17,18 @@ type Config struct {
 	Conns int `json:"conns"`
 	// Active is how many of them send; 0 means all.
 	Active int `json:"active"`
-	// Slow is how many subscribers of a broadcast never read.
-	Slow int `json:"slow"`
+	// Slow is how many subscribers of a broadcast, the last ones, stop reading until
+	// the end; with SlowReads they read as the others do. Either way their
+	// connections hold little and their latencies do not count.
+	Slow      int  `json:"slow"`
+	SlowReads bool `json:"slow_reads"`
+	// Fill is how many messages of a broadcast pass at full speed before the warming
+	// begins; Pace is the time from one message to the next from then on, if the
+	// subscribers keep up.
+	Fill int           `json:"fill"`
+	Pace time.Duration `json:"pace"`
+	// Drops is the path where the server says what it dropped: see account.
+	Drops string `json:"drops"`
 	// Path is what http-get asks for. Body is the answer, and if it is empty the
 	// answer is Size bytes of Document.
 	Path string `json:"path"`
@@ -48,8 +58,12 @@ type Result struct {
 	Max       int64   `json:"max"`
 	ServerCPU int64   `json:"server_cpu"`
 	LoadCPU   int64   `json:"load_cpu"`
-	// Cut is how many slow subscribers the server had disconnected at the end.
-	Cut int `json:"cut"`
+	// Of a broadcast with slow subscribers: how many messages were published, and of
+	// those meant for slow subscribers how many each of them read in the end and how
+	// many the server says it dropped.
+	Published   uint64 `json:"published"`
+	SlowRead    uint64 `json:"slow_read"`
+	SlowDropped uint64 `json:"slow_dropped"`
 	// Wrong is why the measurement is void, empty if it is not.
 	Wrong string `json:"wrong"`
 }

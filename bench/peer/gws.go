@@ -15,6 +15,7 @@ var gwsPeer = &Peer{
 		WS:          func(addr string) error { return serveGWS(addr, gwsEcho{}, nil) },
 		WSDeflate:   serveGWSDeflate,
 		WSBroadcast: func(addr string) error { return serveGWS(addr, &gwsBroadcast{subs: map[*gws.Conn]struct{}{}}, nil) },
+		WSSlow:      serveGWSSlow,
 	},
 }
 

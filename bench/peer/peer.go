@@ -20,7 +20,21 @@ const (
 	WS          Kind = "ws"
 	WSDeflate   Kind = "ws-deflate"
 	WSBroadcast Kind = "ws-broadcast"
+	// WSSlow is WSBroadcast with small buffers, in the kernel and above it, and a
+	// policy of dropping where the peer has one.
+	WSSlow Kind = "ws-slow"
 )
+
+// What WSSlow is served with: the send buffer of a connection, and what may wait
+// for it beyond that, in bytes.
+const (
+	SlowSendBuffer = 4608
+	SlowQueue      = 8 << 10
+)
+
+// DropsPath is where a peer that CountsDrops answers a GET, at WSSlow, with how
+// many messages it dropped: a JSON object of counts by the client's port.
+const DropsPath = "/drops"
 
 // SleepTime is how long the handler of /sleep blocks.
 const SleepTime = 50 * time.Millisecond
@@ -45,6 +59,8 @@ type Peer struct {
 	// MayNotClose says that the server stands still when it is asked for
 	// Connection: close, a fault of its own that would only time out here.
 	MayNotClose bool
+	// CountsDrops says that it answers at DropsPath.
+	CountsDrops bool
 
 	serve map[Kind]func(addr string) error
 }

@@ -18,7 +18,9 @@ var strandPeer = &Peer{
 		WS:          func(addr string) error { return serveStrandWS(addr, strandWSEcho{}, nil) },
 		WSDeflate:   serveStrandDeflate,
 		WSBroadcast: serveStrandBroadcast,
+		WSSlow:      serveStrandSlow,
 	},
+	CountsDrops: true,
 }
 
 // strandEcho has no state, so one serves every connection.

@@ -55,6 +55,28 @@ const (
 	manyAtFew = 1.3
 )
 
+// SlowRatio names the remark of a row that runs with a slow tenth of subscribers
+// and without: the p99 of the others with it over that without.
+const SlowRatio = "p99 with over without"
+
+// slowAtMost is how large SlowRatio may be, which is the noise of a p99.
+const slowAtMost = 1.15
+
+// slowVerdicts judges the rows that have a SlowRatio.
+func (r *Report) slowVerdicts() []Verdict {
+	var out []Verdict
+	for i := range r.Rows {
+		ref := r.Rows[i].result(Reference)
+		if ref == nil || ref.Median.Extra[SlowRatio] == 0 {
+			continue
+		}
+		q := ref.Median.Extra[SlowRatio]
+		out = append(out, Verdict{Row: r.Rows[i].Name, Want: fmt.Sprintf("p99 of the others at most %.2f× that without a slow tenth", slowAtMost),
+			Got: Times(q), OK: q <= slowAtMost})
+	}
+	return out
+}
+
 // Verdict is one target and what became of it.
 type Verdict struct {
 	Row, Want, Got string
@@ -90,6 +112,7 @@ func (r *Report) Verdicts() []Verdict {
 			out = append(out, tailVerdict(row, ref)...)
 		}
 	}
+	out = append(out, r.slowVerdicts()...)
 	return append(out, r.scaling()...)
 }
 
