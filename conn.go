@@ -7,7 +7,6 @@ import (
 
 	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/check"
-	"github.com/d74363f0/strand/internal/sock"
 )
 
 // Conn is one connection. Its methods are safe for any goroutine unless they
@@ -22,10 +21,11 @@ type Conn struct {
 
 	handler Handler // the strand's; written under mu too
 	link    link
-	peer    sock.Addr
+	peer    peerAddr
 
 	state   atomic.Uint32
 	outSize atomic.Int32 // bytes accepted and not taken by the kernel; written under mu
+	outLow  uint32       // mu: counted with rare.outHigh (conn_count.go)
 	token   uint64       // the loop's; names it to the poller
 	rare    atomic.Pointer[rare]
 	tls     atomic.Pointer[tlsLayer] // nil for a plain connection
@@ -45,8 +45,7 @@ type Conn struct {
 	unread   bool // rare.unread is not empty
 	news     bool // Read has taken stRead, in whichever callback
 	budget   int32
-
-	slow atomic.Int32 // turns that should run in a goroutine because the last ones blocked
+	inLow    atomic.Uint32 // counted with rare.inHigh; the strand adds, anyone looks
 
 	// Timeouts in ticks of the loop; 0 is off. Any goroutine stores them, the
 	// driver looks.
@@ -58,11 +57,13 @@ type Conn struct {
 
 // rare is what few connections need. It is made on first use and stays.
 type rare struct {
-	parked        chan struct{} // capacity 1: wakes the parked reader
-	local, remote net.Addr      // of an adopted socket; set before it is shared
+	parked chan struct{} // capacity 1: wakes the parked reader
+	addrs  *addrs        // set before the connection is shared; nil if the link knows
 
 	mu      sync.Mutex
 	drain   chan struct{} // mu: closed when WaitWrite may go on; nil if nobody waits
+	inHigh  uint32        // mu: how many 4 GiB were read
+	outHigh uint32        // Conn.mu: how many 4 GiB the kernel took
 	refused int           // Conn.mu: the size of the largest write refused since WaitWrite returned
 	posts   []func(*Conn) // mu
 	err     error         // mu: why the connection ended
@@ -70,6 +71,10 @@ type rare struct {
 	unread  []byte        // the strand's
 	readErr error         // the strand's: what ended the input, if not io.EOF
 }
+
+// addrs are the addresses of an adopted socket, which has lost them, or of a peer
+// with a zone. Either may be nil.
+type addrs struct{ local, remote net.Addr }
 
 // phase is how far the end of a connection has come. Guarded by Conn.mu.
 type phase uint8
@@ -142,8 +147,8 @@ func (c *Conn) setHandler(h Handler) {
 // LocalAddr returns our address. It is made anew for each call, so that an
 // idle connection keeps none.
 func (c *Conn) LocalAddr() net.Addr {
-	if r := c.rare.Load(); r != nil && r.local != nil {
-		return r.local
+	if r := c.rare.Load(); r != nil && r.addrs != nil && r.addrs.local != nil {
+		return r.addrs.local
 	}
 	if a := c.link.local(); a != nil {
 		return a
@@ -157,10 +162,10 @@ func (c *Conn) LocalAddr() net.Addr {
 // RemoteAddr returns the peer's address, also after the end. It is made anew
 // for each call, so that an idle connection keeps none.
 func (c *Conn) RemoteAddr() net.Addr {
-	if r := c.rare.Load(); r != nil && r.remote != nil {
-		return r.remote
+	if r := c.rare.Load(); r != nil && r.addrs != nil && r.addrs.remote != nil {
+		return r.addrs.remote
 	}
-	return c.link.remote(c.peer)
+	return c.link.remote(c.peer.addr())
 }
 
 // Post has f run as a callback of the strand, after what is running. It returns
@@ -177,11 +182,4 @@ func (c *Conn) Post(f func(*Conn)) error {
 	r.mu.Unlock()
 	c.signal(stPost) // under mu, so that OnClose cannot come before it
 	return nil
-}
-
-// touch notes that bytes moved.
-func (c *Conn) touch() {
-	if now := c.lp.Now(); c.lastIO.Load() != now {
-		c.lastIO.Store(now)
-	}
 }

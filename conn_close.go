@@ -78,12 +78,13 @@ func (c *Conn) retire(err error) {
 	}
 	c.phase = closed
 	c.state.Or(stGone)
+	why := causeOf(err)
 	c.link.retire()
-	c.lp.dropped.Add(uint64(c.out.Release()))
+	c.lp.dropped[why].Add(uint64(c.out.Release()))
 	c.outSize.Store(0)
 	c.gauge(0)
 	c.blocked = false
-	c.lp.closes[causeOf(err)].Add(1)
+	c.lp.closes[why].Add(1)
 	if err != errLocalClose {
 		r := c.ex()
 		r.mu.Lock()
@@ -92,6 +93,7 @@ func (c *Conn) retire(err error) {
 	}
 	c.wakeWriters()
 	if t := c.tls.Load(); t != nil {
+		c.lp.dropped[why].Add(uint64(t.held()))
 		t.retired()
 	}
 	c.wakeReader() // now; OnClose itself follows the second step
@@ -139,6 +141,14 @@ func (c *Conn) reason() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
+}
+
+// ended is reason as a cause: errLocalClose in place of nil.
+func (c *Conn) ended() error {
+	if err := c.reason(); err != nil {
+		return err
+	}
+	return errLocalClose
 }
 
 // deadline returns the tick that is d away, never 0 or fired.

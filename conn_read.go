@@ -47,8 +47,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		// A short read took everything, unless the end may stand behind it.
 		c.readDone = n < len(p) && n < sock.Piece && !c.is(stHup|stDead)
 		c.budget -= int32(n)
-		c.lp.in.Add(uint64(n))
-		c.touch()
+		c.came(n)
 		return n, nil
 	}
 	return 0, c.readFailed(err)
@@ -201,5 +200,5 @@ func (c *Conn) opError(op string, err error) error {
 	if errno, ok := err.(syscall.Errno); ok {
 		err = os.NewSyscallError(op, errno)
 	}
-	return &net.OpError{Op: op, Net: c.link.network(c.peer), Addr: c.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: c.link.network(c.peer.kind), Addr: c.RemoteAddr(), Err: err}
 }

@@ -17,10 +17,7 @@ const readBudget = 512 << 10
 
 // A connection whose turn blocked without saying so has its next slowTurns
 // turns run in a goroutine; a turn shorter than slowAfter counts one down.
-const (
-	slowTurns = 32
-	slowAfter = 500 * time.Microsecond
-)
+const slowAfter = 500 * time.Microsecond
 
 // Event implements loop.Source.
 func (c *Conn) Event(r poll.Ready) bool {
@@ -69,14 +66,14 @@ func (c *Conn) Run() bool { return c.start() }
 // Replaced implements loop.Source: a callback was found blocking. What it wrote
 // goes out now, and its next turns run in goroutines.
 func (c *Conn) Replaced() {
-	c.slow.Store(slowTurns)
+	c.slowed()
 	c.uncork()
 }
 
 // start runs the strand, which the caller holds: inline, or in a goroutine if
 // it is expected to block.
 func (c *Conn) start() bool {
-	if c.slow.Load() > 0 {
+	if c.is(stSlow) {
 		c.lp.CountSpawned()
 		c.lp.Go(c.id, "aside", c.runAside)
 		return true
@@ -110,9 +107,9 @@ func (c *Conn) runAside() {
 	began := c.lp.engine.clock()
 	c.turn(0)
 	if took := c.lp.engine.clock() - began; took > int64(slowAfter) {
-		c.slow.Store(slowTurns)
-	} else if c.slow.Load() > 0 {
-		c.slow.Add(-1)
+		c.slowed()
+	} else {
+		c.quick()
 	}
 	c.finishAside()
 }

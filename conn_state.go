@@ -32,6 +32,15 @@ const (
 	stShaking // a TLS handshake reads the link: no OnReadable
 )
 
+// The bits above are a number: how many turns are to be run in a goroutine,
+// because the last ones blocked. A turn that blocked without saying so makes it
+// slowTurns; whoever holds the strand counts it down.
+const (
+	slowOne   uint32 = 1 << 27
+	slowTurns        = 31
+	stSlow           = slowTurns * slowOne
+)
+
 const (
 	stTimeouts = stIdleT | stReadT | stWriteT | stTimerT
 	stEvents   = stOpen | stPost | stRead | stDrained | stTimeouts | stClose
@@ -133,6 +142,17 @@ func (c *Conn) park(news uint32) bool {
 
 // clear clears bits and reports whether any of them was set.
 func (c *Conn) clear(bits uint32) bool { return c.state.And(^bits)&bits != 0 }
+
+// slowed has the next turns run in goroutines. Any goroutine may call it.
+func (c *Conn) slowed() { c.state.Or(stSlow) }
+
+// quick counts down a turn that did not block. The caller holds the strand, so
+// nobody else counts down.
+func (c *Conn) quick() {
+	if c.is(stSlow) {
+		c.state.Add(^(slowOne - 1)) // less one
+	}
+}
 
 // is reports whether any of bits is set.
 func (c *Conn) is(bits uint32) bool { return c.state.Load()&bits != 0 }

@@ -132,6 +132,7 @@ func (c *Conn) room(n int) error {
 	}
 	r := c.ex()
 	r.refused = max(r.refused, n)
+	c.peak() // a full queue that nobody reads does not change any more, and must not be forgotten
 	return ErrQueueFull
 }
 
@@ -235,7 +236,7 @@ func (c *Conn) sendDirect(head []byte, bufs [][]byte, s string) bool {
 	pieces[k] = buf.BytesOf(s)
 	n, err := c.link.writev(pieces[:k+1])
 	if err != nil && err != syscall.EAGAIN {
-		c.writeFailed(err)
+		c.writeFailed(err, total)
 		return true
 	}
 	c.sent(n)
@@ -301,7 +302,7 @@ func (c *Conn) flush() {
 			return
 		}
 		if err != nil {
-			c.writeFailed(err)
+			c.writeFailed(err, 0)
 			return
 		}
 		c.out.Consume(n)
@@ -312,18 +313,6 @@ func (c *Conn) flush() {
 		c.clear(stFull)
 	}
 	c.emptied()
-}
-
-// sent counts n bytes that the kernel took. mu is held.
-func (c *Conn) sent(n int) {
-	if n == 0 {
-		return
-	}
-	c.lp.out.Add(uint64(n))
-	c.touch()
-	if now := c.lp.Now(); c.lastOut.Load() != now {
-		c.lastOut.Store(now)
-	}
 }
 
 // stall notes that the kernel takes no more until it says writable. mu is held.
@@ -337,19 +326,6 @@ func (c *Conn) stall() {
 	}
 	c.gauge(int(c.outSize.Load()))
 	c.wakeWriters()
-}
-
-// gauge brings the loop's count of bytes that wait for peers up to date: n are
-// this connection's. mu is held.
-func (c *Conn) gauge(n int) {
-	if n == int(c.gauged) {
-		return
-	}
-	c.lp.queued.Add(int64(n) - int64(c.gauged))
-	c.gauged = int32(n)
-	if int64(n) > c.lp.maxQueued.Load() {
-		c.lp.maxQueued.Store(int64(n)) // a lost race loses a sample of a maximum
-	}
 }
 
 // emptied does what waits for the queue to be empty. mu is held.
@@ -432,10 +408,10 @@ func (c *Conn) Flush() error {
 	return nil
 }
 
-// writeFailed notes that nothing can be sent any more and drops what is queued.
-// The input is still read to its end; then the connection is closed with what
+// writeFailed notes that nothing can be sent any more and drops what is queued,
+// and lost bytes that were accepted and are not. The input is still read to its end; then the connection is closed with what
 // ended it (a hang-up must not eat unread input). mu is held.
-func (c *Conn) writeFailed(err error) {
+func (c *Conn) writeFailed(err error, lost int) {
 	if errors.Is(err, sock.ErrRetired) {
 		return
 	}
@@ -446,7 +422,7 @@ func (c *Conn) writeFailed(err error) {
 		r.werr = err
 	}
 	r.mu.Unlock()
-	c.lp.dropped.Add(uint64(c.out.Release()))
+	c.drop(c.out.Release()+lost, err)
 	c.outSize.Store(0)
 	c.gauge(0)
 	c.blocked = false

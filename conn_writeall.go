@@ -61,7 +61,7 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 		return 0, err
 	}
 	if err != nil {
-		c.writeFailed(err)
+		c.writeFailed(err, 0)
 		return 0, c.opError("write", err)
 	}
 	c.clear(stFull)

@@ -15,8 +15,16 @@ type ConnInfo struct {
 	Local, Remote string        // addresses; empty if not known
 	Handler       string        // the type of its Handler, which is what it speaks
 	State         string        // idle, running, waiting, handshake, paused, hijacked, closing, closed
+	Age           time.Duration // since the loop took it, coarse; begins anew after 832 days
 	Idle          time.Duration // since a byte last moved, coarse
 	Buffered      int           // bytes accepted and not taken by the kernel
+	Blocks        int           // pooled Blocks that its output holds; see Stats.MaxBlocks
+
+	// BytesIn and BytesOut are what the socket moved, in all: of a TLS connection
+	// records and handshake. For a connection that was made of another kind of
+	// net.Conn they are what that one moved, of its own TLS therefore the plain
+	// text, and what was read ahead counts when it is taken.
+	BytesIn, BytesOut uint64
 }
 
 // Conns describes the connections that are open at this moment, in no order. It
@@ -33,18 +41,20 @@ func (e *Engine) Conns() []ConnInfo {
 	return all
 }
 
-// info makes nothing that outlives it: RemoteAddr would keep what it finds.
+// info is run by the driver. It makes nothing that outlives it.
 func (c *Conn) info() ConnInfo {
-	i := ConnInfo{ID: c.id, State: c.activity(), Buffered: int(c.outSize.Load())}
+	i := ConnInfo{ID: c.id, State: c.activity(), Buffered: int(c.outSize.Load()), BytesIn: c.received()}
 	c.mu.Lock() // SetHandler may run at this moment
 	i.Handler = fmt.Sprintf("%T", c.handler)
+	i.Blocks, i.BytesOut = c.blocks(), c.taken()
 	c.mu.Unlock()
 	if a := c.link.local(); a != nil {
 		i.Local = a.String()
 	}
-	if a := c.link.remote(c.peer); a != nil {
+	if a := c.RemoteAddr(); a != nil {
 		i.Remote = a.String()
 	}
+	i.Age = time.Duration(c.lp.Now()-c.lp.Since(c.token)) * loop.TickDuration
 	if ticks := int32(c.lp.Now() - c.lastIO.Load()); ticks > 0 {
 		i.Idle = time.Duration(ticks) * loop.TickDuration
 	}

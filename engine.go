@@ -47,12 +47,14 @@ type shard struct {
 
 	conns       atomic.Int64 // open connections of this loop
 	in, out     atomic.Uint64
-	dropped     atomic.Uint64 // queued bytes that were never sent
+	dropped     [causes]atomic.Uint64      // bytes that were accepted and never sent
+	drops       [dropReasons]atomic.Uint64 // messages of protocols
 	accepted    atomic.Uint64
 	closedConns atomic.Uint64
 	closes      [causes]atomic.Uint64
 	queued      atomic.Int64 // bytes that wait for peers that do not read
-	maxQueued   atomic.Int64 // the most of them for one peer since the last Stats
+	maxQueued   loop.Peak    // the most of them for one peer
+	maxBlocks   loop.Peak    // the most Blocks that one connection's output held
 	_           [64]byte
 }
 

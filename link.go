@@ -84,13 +84,13 @@ func (l *link) remote(peer sock.Addr) net.Addr {
 	return l.fdRemote(peer)
 }
 
-func (l *link) network(peer sock.Addr) string {
+func (l *link) network(peer sock.Family) string {
 	if l.std != nil {
 		if a := l.std.nc.RemoteAddr(); a != nil {
 			return a.Network()
 		}
 	}
-	if peer.Kind == sock.Unix {
+	if peer == sock.Unix {
 		return "unix"
 	}
 	return "tcp"

@@ -97,7 +97,7 @@ func (c *Conn) takeFD(nc net.Conn) (bool, error) {
 	if s, ok := nc.(sock.Simulated); ok {
 		sys, fd, peer := s.Simulated()
 		c.link.fd.Init(sys, fd)
-		c.peer = peer
+		c.setPeer(peer)
 		return true, nil
 	}
 	raw := rawOf(nc)
@@ -109,11 +109,10 @@ func (c *Conn) takeFD(nc net.Conn) (bool, error) {
 		return false, err
 	}
 	c.link.fd.Init(nil, fd)
-	if c.peer, _, err = c.link.fd.Peer(); err != nil {
-		c.peer = sock.Addr{}
+	if peer, _, err := c.link.fd.Peer(); err == nil {
+		c.setPeer(peer)
 	}
-	r := c.ex()
-	r.local, r.remote = nc.LocalAddr(), nc.RemoteAddr()
+	c.ex().addrs = &addrs{nc.LocalAddr(), nc.RemoteAddr()}
 	_ = nc.Close() // the duplicate is ours whatever it says
 	return true, nil
 }

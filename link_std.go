@@ -28,6 +28,7 @@ type stdLink struct {
 	room    chan struct{}
 
 	writing bool // Conn.mu: the writer runs
+	blocks  int  // Conn.mu: Blocks that the writer has taken from the queue
 }
 
 // stdBlock is how much the reader reads ahead, in bytes.
@@ -157,13 +158,16 @@ func (s *stdLink) write() {
 			return
 		}
 		c.out.MoveTo(&batch)
+		s.blocks = batch.Blocks()
 		c.mu.Unlock()
 		if err := s.writeBatch(&batch); err != nil {
-			batch.Release()
+			lost := batch.Release()
 			c.mu.Lock()
-			s.writing = false
-			if c.phase != closed {
-				c.writeFailed(err)
+			s.writing, s.blocks = false, 0
+			if c.phase == closed {
+				c.drop(lost, c.ended())
+			} else {
+				c.writeFailed(err, lost)
 			}
 			c.mu.Unlock()
 			// What has come is still read; then the reader must find an end, too.
@@ -187,6 +191,7 @@ func (s *stdLink) writeBatch(batch *buf.Queue) error {
 		n, err := s.nc.Write(pieces[0])
 		batch.Consume(n)
 		c.mu.Lock()
+		s.blocks = batch.Blocks()
 		if c.phase != closed {
 			c.outSize.Add(int32(-n))
 			c.gauge(int(c.outSize.Load()))

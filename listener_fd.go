@@ -210,7 +210,8 @@ func (l *Listener) opened(fd int, peer sock.Addr) {
 		return
 	}
 	c := newConn(lp, &acceptor{l.accept})
-	c.lsn, c.peer = l, peer
+	c.lsn = l
+	c.setPeer(peer)
 	c.link.fd.Init(l.fdl.fd.System(), fd)
 	if lp == l.fdl.lp {
 		c.attach()

@@ -100,7 +100,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 }
 
 func (n *netConn) timeout(op string) error {
-	return &net.OpError{Op: op, Net: n.c.link.network(n.c.peer), Addr: n.c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
+	return &net.OpError{Op: op, Net: n.c.link.network(n.c.peer.kind), Addr: n.c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
 }
 
 // Close also ends a Read that waits, at once: what is queued may take until

@@ -69,7 +69,7 @@ func (c *Conn) sendFileOnce(f *os.File, n int64) (int, error) {
 	}
 	c.clear(stFull)
 	if err != nil && err != errNoSendFile {
-		c.writeFailed(err)
+		c.writeFailed(err, 0)
 		err = c.opError("sendfile", err)
 	}
 	return k, err

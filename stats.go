@@ -17,7 +17,7 @@ type Stats struct {
 	AcceptErrors uint64 // failed accepts
 	BytesIn      uint64 // bytes read from sockets
 	BytesOut     uint64 // bytes the kernel took
-	BytesDropped uint64 // queued, and never sent because the connection ended
+	BytesDropped uint64 // accepted by a Write, and never sent because the connection or its output ended
 
 	// Closes counts the ends of connections by what ended them: "local" (Close
 	// or Abort), "peer" (it ended the connection), "idle timeout", "read
@@ -25,8 +25,28 @@ type Stats struct {
 	// callback), "isolation" and "other".
 	Closes map[string]uint64
 
-	QueuedBytes    int64 // output that waits for peers that do not read
-	MaxQueuedBytes int64 // the most of it for one peer since the last Stats
+	// DroppedBytes divides BytesDropped by what ended the connection, with the keys
+	// of Closes. A write that failed counts as "error", whatever closes the
+	// connection afterwards.
+	DroppedBytes map[string]uint64
+
+	// Drops counts the messages that protocols did not send, with the keys that
+	// DropReason names. Their bytes were never given to a connection and are not
+	// in BytesDropped.
+	Drops map[string]uint64
+
+	QueuedBytes int64 // output that waits for peers that do not read
+
+	// What follows with Max is the most that was seen in the present window of 10
+	// seconds and the one before. To ask resets nothing.
+
+	MaxQueuedBytes int64 // the most that waited for one peer, seen when it changed or a write was refused
+
+	// MaxBlocks is the most Blocks that the output of one connection held while
+	// its peer did not read, seen like MaxQueuedBytes. Output that only waits for
+	// its callback to end, strings that are queued without a copy, and what is
+	// held for reading are not in it.
+	MaxBlocks int64
 
 	BlocksInUse    int64        // pooled Blocks that are taken and not released
 	BlocksTaken    int64        // Blocks handed out
@@ -37,7 +57,7 @@ type Stats struct {
 	Noticed    uint64        // unknown waits: a callback was found blocking
 	Spawned    uint64        // turns run in a goroutine because a wait was expected
 	Batches    uint64        // turns of the loops
-	MaxBatch   time.Duration // the longest a loop went without yielding since the last Stats
+	MaxBatch   time.Duration // the longest a loop went without yielding
 	Violations uint64        // isolation violations: 0, or there is a bug in strand
 	Uptime     time.Duration // since New
 	Loops      int           // event loops
@@ -59,17 +79,26 @@ func (e *Engine) Stats() Stats {
 		Uptime:       time.Since(e.start),
 		Loops:        len(e.shards),
 		Closes:       make(map[string]uint64, causes),
+		DroppedBytes: make(map[string]uint64, causes),
+		Drops:        make(map[string]uint64, dropReasons),
 	}
 	for _, lp := range e.shards {
 		s.Accepted += lp.accepted.Load()
 		s.Closed += lp.closedConns.Load()
 		s.BytesIn += lp.in.Load()
 		s.BytesOut += lp.out.Load()
-		s.BytesDropped += lp.dropped.Load()
 		s.QueuedBytes += lp.queued.Load()
-		s.MaxQueuedBytes = max(s.MaxQueuedBytes, lp.maxQueued.Swap(0))
+		now := lp.Now()
+		s.MaxQueuedBytes = max(s.MaxQueuedBytes, lp.maxQueued.Load(now))
+		s.MaxBlocks = max(s.MaxBlocks, lp.maxBlocks.Load(now))
 		for i := range lp.closes {
+			lost := lp.dropped[i].Load()
+			s.BytesDropped += lost
 			s.Closes[cause(i).String()] += lp.closes[i].Load()
+			s.DroppedBytes[cause(i).String()] += lost
+		}
+		for i := range lp.drops {
+			s.Drops[DropReason(i).String()] += lp.drops[i].Load()
 		}
 		ls := lp.Loop.Stats()
 		s.HandOffs += ls.HandOffs

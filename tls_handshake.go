@@ -212,6 +212,7 @@ func (t *tlsLayer) sendHeld(hs *handshake) {
 			if _, err := t.tc.Write(buf.BytesOf(s)); err != nil {
 				break // the connection is retired
 			}
+			hs.heldSize.Add(-int32(len(s)))
 		}
 	}
 	hs.held = nil

@@ -63,8 +63,7 @@ func (t *tlsLayer) readLink(p []byte) (int, error) {
 	switch {
 	case n > 0:
 		t.drained = n < len(p) && n < sock.Piece && !c.is(stHup|stDead)
-		c.lp.in.Add(uint64(n))
-		c.touch()
+		c.came(n)
 		return n, nil
 	case err == syscall.EAGAIN:
 		t.drained = true

@@ -22,11 +22,15 @@ type item struct {
 // by its connection's write lock.
 type Queue struct {
 	head, tail *item
-	size       int
+	size       int32 // bytes; a connection counts its output in 32 bits, too
+	blocks     int32
 }
 
 // Len returns the number of bytes that are queued.
-func (q *Queue) Len() int { return q.size }
+func (q *Queue) Len() int { return int(q.size) }
+
+// Blocks returns the number of Blocks that are queued.
+func (q *Queue) Blocks() int { return int(q.blocks) }
 
 // Push moves b to the end of the queue of the connection owner.
 func (q *Queue) Push(owner uint64, b *Block) error {
@@ -38,6 +42,7 @@ func (q *Queue) Push(owner uint64, b *Block) error {
 	}
 	b.item.block = b
 	b.item.queued = true
+	q.blocks++
 	q.link(&b.item, b.Len())
 	return nil
 }
@@ -58,7 +63,7 @@ func (q *Queue) link(it *item, n int) {
 		q.tail.next = it
 	}
 	q.tail = it
-	q.size += n
+	q.size += int32(n)
 }
 
 // appendMax is the largest Block that Append takes: a queue of much data is a
@@ -77,7 +82,7 @@ func (q *Queue) Append(owner uint64, p []byte) error {
 			return ErrOwner
 		}
 		n := b.Append(p)
-		q.size += n
+		q.size += int32(n)
 		p = p[n:]
 	}
 	for len(p) > 0 {
@@ -122,7 +127,7 @@ func (q *Queue) Peek(owner uint64, dst [][]byte, limit int) ([][]byte, error) {
 // Consume says that the first n queued bytes were sent; Blocks that are sent
 // whole are released.
 func (q *Queue) Consume(n int) {
-	q.size -= n
+	q.size -= int32(n)
 	for n > 0 {
 		it := q.head
 		if it.block == nil {
@@ -155,12 +160,13 @@ func (q *Queue) drop() {
 	if b := it.block; b != nil {
 		it.block = nil
 		b.Release()
+		q.blocks--
 	}
 }
 
 // Release drops everything that is queued and returns how many bytes that was.
 func (q *Queue) Release() int {
-	n := q.size
+	n := int(q.size)
 	for q.head != nil {
 		q.drop()
 	}
@@ -180,6 +186,7 @@ func (q *Queue) MoveTo(dst *Queue) {
 	}
 	dst.tail = q.tail
 	dst.size += q.size
+	dst.blocks += q.blocks
 	*q = Queue{}
 }
 
