@@ -26,7 +26,7 @@ const (
 func (c *Conn) advanceLocked(state uint32) {
 	c.state.Store(state)
 	if c.x != nil && c.x.streaming {
-		c.x.pending = queue{}
+		c.discardLocked()
 		c.x.endStream()
 	}
 }
@@ -113,9 +113,7 @@ func (c *Conn) failLocked(code Code, reason string, cause error) {
 	}
 	if was == stateOpen {
 		c.end = &CloseError{Code: code, Reason: reason, Local: true, Cause: cause}
-		if c.x != nil {
-			c.x.pending = queue{}
-		}
+		c.discardLocked()
 		// An error means that the transport has gone, which OnClose will tell.
 		_ = c.sendCloseLocked(code, reason)
 	}
@@ -146,9 +144,7 @@ func (c *Conn) peerClosed(p []byte, more bool) {
 	switch c.state.Load() {
 	case stateOpen:
 		c.end = &CloseError{Code: Code(code), Reason: reason}
-		if c.x != nil {
-			c.x.pending = queue{}
-		}
+		c.discardLocked()
 		// The answer repeats the code; an error means that there is nobody to answer.
 		_ = c.sendCloseLocked(Code(code), "")
 	case stateClosing:

@@ -3,10 +3,12 @@ package websocket
 import (
 	"slices"
 
+	"github.com/d74363f0/strand"
 	"github.com/d74363f0/strand/internal/ws"
 )
 
 // Drops counts what the queue policy did with messages, each in one of the counts.
+// The engine's Stats.Drops counts the same for all its connections.
 type Drops struct {
 	Refused    uint64 // ErrQueueFull was returned
 	Newest     uint64 // thrown away when written
@@ -90,15 +92,18 @@ func (c *Conn) overflowLocked(m *outgoing) error {
 	switch c.o.Queue {
 	case DropNewest:
 		x.drops.Newest++
+		c.sc.CountDrops(strand.DropNewest, 1)
 		return nil
 	case DropOldest, KeepLatest:
 		return c.enqueueLocked(m)
 	case CloseSlow:
 		x.drops.Refused++
+		c.sc.CountDrops(strand.DropSlow, 1)
 		c.failLocked(Policy, "slow reader", errSlow)
 		return ErrClosed
 	}
 	x.drops.Refused++
+	c.sc.CountDrops(strand.DropRefused, 1)
 	return ErrQueueFull
 }
 
@@ -109,6 +114,7 @@ func (c *Conn) enqueueLocked(m *outgoing) error {
 	if c.o.Queue == KeepLatest && m.key != "" {
 		if old := q.keyed[m.key]; old != nil {
 			x.drops.Superseded++
+			c.sc.CountDrops(strand.DropSuperseded, 1)
 			if q.bytes+m.size()-old.size() <= c.o.maxQueued() {
 				k := m.keep()
 				q.bytes += k.size() - old.size()
@@ -132,6 +138,7 @@ func (c *Conn) enqueueLocked(m *outgoing) error {
 			for len(q.list) > 0 && q.bytes+need > limit {
 				q.shift()
 				x.drops.Oldest++
+				c.sc.CountDrops(strand.DropOldest, 1)
 			}
 		default:
 			return c.overflowLocked(m)
@@ -161,9 +168,26 @@ func (c *Conn) pumpLocked() {
 				return
 			}
 		}
-		if c.sendMessageLocked(x.pending.shift()) != nil {
+		if c.sendNextLocked() != nil {
 			return
 		}
+	}
+}
+
+// sendNextLocked gives the transport the oldest message that waits.
+func (c *Conn) sendNextLocked() error {
+	err := c.sendMessageLocked(c.x.pending.shift())
+	if err != nil {
+		c.sc.CountDrops(strand.DropUnsent, 1)
+	}
+	return err
+}
+
+// discardLocked throws away what waits: the connection ends.
+func (c *Conn) discardLocked() {
+	if c.x != nil {
+		c.sc.CountDrops(strand.DropUnsent, len(c.x.pending.list))
+		c.x.pending = queue{}
 	}
 }
 
@@ -171,7 +195,7 @@ func (c *Conn) pumpLocked() {
 // Behind an unfinished streamed message nothing can be sent any more.
 func (c *Conn) sendPendingLocked() {
 	for !c.x.streaming && len(c.x.pending.list) > 0 {
-		if c.sendMessageLocked(c.x.pending.shift()) != nil {
+		if c.sendNextLocked() != nil {
 			return
 		}
 	}

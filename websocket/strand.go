@@ -84,7 +84,7 @@ func (s *strandConn) OnClose(_ *strand.Conn, err error) {
 	if c.x != nil {
 		after = c.x.onClosed
 		c.x.onClosed, c.x.pong = nil, nil
-		c.x.pending = queue{}
+		c.discardLocked()
 		c.x.endStream()
 	}
 	c.mu.Unlock()

@@ -106,7 +106,7 @@ func (c *Conn) waitRoom(ctx context.Context) error {
 	// By the measure of WaitWrite, so that each turn here makes progress.
 	for c.x != nil && len(c.x.pending.list) > 0 && !c.x.streaming &&
 		c.state.Load() == stateOpen && c.sc.Buffered() <= c.o.transportLimit()/2 {
-		if err := c.sendMessageLocked(c.x.pending.shift()); err != nil {
+		if err := c.sendNextLocked(); err != nil {
 			return err
 		}
 	}
