@@ -93,8 +93,7 @@ func (c *Conn) retire(err error) {
 	}
 	c.wakeWriters()
 	if t := c.tls.Load(); t != nil {
-		c.lp.dropped[why].Add(uint64(t.held()))
-		t.retired()
+		t.retired(why)
 	}
 	c.wakeReader() // now; OnClose itself follows the second step
 	c.lp.Drop(c)

@@ -62,7 +62,7 @@ func TestForeignBlockIsNeverSent(t *testing.T) { // invariant I1
 	if v := <-seen; v.Conn != c.ID() || v.Where == "" {
 		t.Errorf("%+v", v)
 	}
-	if n := e.Stats().Violations; n != 1 {
-		t.Errorf("%d violations counted", n)
+	if s := e.Stats(); s.Violations != 1 || s.DroppedBytes["isolation"] != 20 || s.BytesDropped != 20 {
+		t.Errorf("%d violations counted, dropped %v", s.Violations, s.DroppedBytes)
 	}
 }

@@ -192,10 +192,10 @@ func (s *stdLink) writeBatch(batch *buf.Queue) error {
 		batch.Consume(n)
 		c.mu.Lock()
 		s.blocks = batch.Blocks()
+		c.sent(n)
 		if c.phase != closed {
 			c.outSize.Add(int32(-n))
 			c.gauge(int(c.outSize.Load()))
-			c.sent(n)
 			c.wakeWriters()
 		}
 		c.mu.Unlock()

@@ -187,6 +187,8 @@ func (t *tlsLayer) shaken(hs *handshake, plain bool, err error) {
 		state = tlsReady
 		t.sendHeld(hs)
 		t.done = hs.opts.Done
+	} else {
+		c.drop(int(hs.heldSize.Swap(0)), &HandshakeError{err})
 	}
 	t.hs.Store(nil) // before the state: from then on reads must not block
 	t.state.Store(state)
@@ -208,11 +210,14 @@ func (t *tlsLayer) sendHeld(hs *handshake) {
 	goodbye := c.phase == closing || c.fin == finWanted
 	c.mu.Unlock()
 	for _, s := range hs.held {
-		if s != "" {
-			if _, err := t.tc.Write(buf.BytesOf(s)); err != nil {
-				break // the connection is retired
-			}
-			hs.heldSize.Add(-int32(len(s)))
+		if s == "" {
+			continue
+		}
+		if !t.unhold(hs, len(s)) {
+			break
+		}
+		if _, err := t.tc.Write(buf.BytesOf(s)); err != nil {
+			break // the connection is retired
 		}
 	}
 	hs.held = nil
@@ -221,6 +226,18 @@ func (t *tlsLayer) sendHeld(hs *handshake) {
 		_ = t.tc.CloseWrite()
 	}
 	t.written()
+}
+
+// unhold notes that n held bytes are about to be encrypted, unless the connection
+// is retired, which has counted them as dropped.
+func (t *tlsLayer) unhold(hs *handshake, n int) bool {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	if t.c.phase == closed {
+		return false
+	}
+	hs.heldSize.Add(int32(-n))
+	return true
 }
 
 // unmake takes the layer away again: the peer does not speak TLS. It is a

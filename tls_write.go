@@ -194,9 +194,10 @@ func (c *Conn) holding() *handshake {
 	return hs
 }
 
-// retired ends a handshake. Conn.mu is held.
-func (t *tlsLayer) retired() {
+// retired ends a handshake, and with it what waits for its end. Conn.mu is held.
+func (t *tlsLayer) retired(why cause) {
 	if hs := t.hs.Load(); hs != nil {
+		t.c.lp.dropped[why].Add(uint64(hs.heldSize.Swap(0)))
 		hs.end()
 	}
 }

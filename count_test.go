@@ -1,0 +1,125 @@
+package strand
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/d74363f0/strand/internal/buf"
+	"github.com/d74363f0/strand/internal/sock"
+)
+
+// TestConnSize: a million idle connections are a million of these. The bounds are size classes of Go's heap: a byte
+// more would cost 16.
+func TestConnSize(t *testing.T) {
+	most := uintptr(192)
+	if unsafe.Sizeof(fdLink{}) > 0 {
+		most = 208
+	}
+	if n := unsafe.Sizeof(Conn{}); n > most {
+		t.Errorf("a Conn is %d bytes", n)
+	}
+	if n := unsafe.Sizeof(rare{}); n > 144 {
+		t.Errorf("a rare is %d bytes", n)
+	}
+	if n := unsafe.Sizeof(buf.Queue{}); n > 24 {
+		t.Errorf("a Queue is %d bytes", n)
+	}
+}
+
+// TestCountsBeyond4GiB: bytes are counted in 32 bits and carried.
+func TestCountsBeyond4GiB(t *testing.T) {
+	e, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	k := &keeper{opened: make(chan *Conn, 1), ended: make(chan error, 1)}
+	l, err := e.Listen("tcp", "127.0.0.1:0", func(*Conn) Handler { return k })
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+	c := <-k.opened
+	for round := range uint64(2) {
+		ready := make(chan struct{})
+		if err := c.Post(func(c *Conn) {
+			c.inLow.Store(^uint32(0) - 2)
+			c.mu.Lock()
+			c.outLow = ^uint32(0) - 4
+			c.mu.Unlock()
+			close(ready)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		<-ready
+		if _, err := nc.Write([]byte("0123456789")); err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan struct{})
+		if err := c.Post(func(c *Conn) {
+			defer close(got)
+			var p [10]byte
+			for have := 0; have < len(p); {
+				n, err := c.Read(p[have:])
+				have += n
+				if err == ErrWouldBlock {
+					err = c.WaitRead(t.Context())
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			if _, err := c.Write(p[:]); err != nil {
+				t.Error(err)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		<-got
+		if _, err := io.ReadFull(nc, make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+		// The peer may have the bytes before they are counted.
+		in, out := (round+1)<<32+7, (round+1)<<32+5
+		i := e.Conns()[0]
+		for n := 0; n < 1000 && i.BytesOut != out; n++ {
+			time.Sleep(time.Millisecond)
+			i = e.Conns()[0]
+		}
+		if i.BytesIn != in || i.BytesOut != out {
+			t.Errorf("in %d, out %d; want %d and %d", i.BytesIn, i.BytesOut, in, out)
+		}
+	}
+}
+
+// TestPeerWithZone: the zone of a link-local peer is not lost for want of room.
+func TestPeerWithZone(t *testing.T) {
+	e, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	lo, err := net.InterfaceByIndex(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConn(e.shards[0], nil)
+	peer := sock.Addr{IP: [16]byte{0: 0xfe, 1: 0x80, 15: 1}, Port: 80, Kind: sock.IPv6}
+	if c.setPeer(peer); c.rare.Load() != nil || c.peer.addr() != peer {
+		t.Errorf("a peer without a zone has a rare part, or became %v", c.peer.addr())
+	}
+	peer.Zone = uint32(lo.Index)
+	c.setPeer(peer)
+	if got, want := c.RemoteAddr().String(), "[fe80::1%"+lo.Name+"]:80"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
