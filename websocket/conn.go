@@ -28,7 +28,7 @@ type Conn struct {
 	rtt    atomic.Uint32 // microseconds, of the last heartbeat; zero for unknown
 	paused atomic.Bool   // between PauseRead and ResumeRead
 	client bool          // we mask, the peer does not
-	frames bool          // h is a FrameHandler
+	kind   handlerKind   // what else h is
 	hdr    [4]byte       // the header being written; guarded by mu
 	seen   bool          // something was received since the last heartbeat; strand only
 	pinged bool          // a heartbeat is unanswered; strand only
@@ -61,8 +61,26 @@ func (x *extra) endStream() {
 }
 
 func newConn(h Handler, o *Options, neg *negotiated, client bool) *Conn {
-	_, frames := h.(FrameHandler)
-	return &Conn{h: h, o: o, neg: neg, client: client, frames: frames}
+	return &Conn{h: h, o: o, neg: neg, client: client, kind: kindOf(h)}
+}
+
+// handlerKind says how a Handler takes messages.
+type handlerKind uint8
+
+const (
+	wholeMessages handlerKind = iota
+	inPieces                  // a FrameHandler
+	intoBuffers               // a BufferHandler, and no FrameHandler
+)
+
+func kindOf(h Handler) handlerKind {
+	switch h.(type) {
+	case FrameHandler:
+		return inPieces
+	case BufferHandler:
+		return intoBuffers
+	}
+	return wholeMessages
 }
 
 // extraLocked returns x, making it if need be.

@@ -246,7 +246,7 @@ func (i *inflation) take(p []byte) bool {
 	if i.d.inKeep {
 		i.d.in = slide(i.d.in, p, 1<<i.d.inBits)
 	}
-	if c.frames {
+	if c.kind == inPieces {
 		c.piece(i.op, append([]byte(nil), p...), false)
 		return c.state.Load() == stateOpen
 	}

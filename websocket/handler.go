@@ -23,6 +23,23 @@ type Handler interface {
 	OnClose(c *Conn, err error)
 }
 
+// BufferHandler is a Handler that brings the memory for its messages, which it may
+// then use again: a message is otherwise garbage of its own, and beyond a few KiB
+// that costs more than all else that the library does for it.
+//
+// What Buffer returned comes back as the msg of OnMessage, at most once, or never if
+// the connection ends first. The library does not look at it again after OnMessage
+// was called with it. It is on the handler alone that no two messages share it:
+// one that keeps msg, or gave it to somebody who does, must not use it for another.
+type BufferHandler interface {
+	Handler
+	// Buffer returns memory with room for a message, a capacity of n bytes or more; n
+	// is the length of the message, or up to 16 bytes more. With less, or nil, the
+	// message is in fresh memory, and so are messages that come compressed, in
+	// fragments or longer than 64 KiB, for which Buffer is not called.
+	Buffer(c *Conn, n int) []byte
+}
+
 // FrameHandler is a Handler that takes messages piece by piece as they arrive,
 // so that none needs to fit into memory; its OnMessage is not called. A
 // compressed message is held in its compressed form until it is complete.

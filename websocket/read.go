@@ -21,6 +21,7 @@ type inbound struct {
 	nhead  int        // bytes in head
 	head   [ws.MaxHeader]byte
 	inside bool // between a frame's header and its last byte
+	theirs bool // msg is of the handler's memory
 }
 
 const (
@@ -170,7 +171,7 @@ func (c *Conn) feedWhole(p []byte) int {
 	if c.state.Load() != stateOpen {
 		return end
 	}
-	msg := make([]byte, len(payload), len(payload)+tailRoom(h.RSV1))
+	msg := c.memory(h, tailRoom(h.RSV1))[:len(payload)]
 	unmask(h, msg, payload, 0)
 	if h.RSV1 {
 		c.inflate(h.Op, msg)
@@ -225,11 +226,11 @@ func (c *Conn) feedPayload(p []byte) int {
 		in.ctl = in.ctl[:at+n]
 		in.pos = unmask(in.frame, in.ctl[at:], piece, in.pos)
 	case c.state.Load() != stateOpen: // nobody will see it
-	case c.frames && !in.m.Compressed():
+	case c.kind == inPieces && !in.m.Compressed():
 		return c.feedStream(piece, n < len(p))
 	default:
 		at := len(in.msg)
-		in.grow(n)
+		c.grow(n)
 		in.msg = in.msg[:at+n]
 		in.pos = unmask(in.frame, in.msg[at:], piece, in.pos)
 		if !c.checkPart(in.msg[at:]) {
@@ -298,13 +299,45 @@ func (c *Conn) endFrame(more bool) {
 	if in.msg == nil {
 		in.msg = []byte{}
 	}
-	c.deliver(op, in.msg[:len(in.msg):len(in.msg)])
+	if !in.theirs { // what follows a message of ours is not for the handler's eyes
+		in.msg = in.msg[:len(in.msg):len(in.msg)]
+	}
+	c.deliver(op, in.msg)
+}
+
+// memory returns room for a message that begins with h: at least its length and
+// spare bytes more. It is fresh, unless it is the handler's.
+func (c *Conn) memory(h ws.Header, spare int) []byte {
+	n := int(h.Length) + spare
+	if p := c.buffer(h, n); p != nil {
+		return p
+	}
+	return make([]byte, n)
+}
+
+// buffer asks the handler for memory for a message that begins with h, and
+// returns nil if it has none to give.
+func (c *Conn) buffer(h ws.Header, n int) []byte {
+	if c.kind != intoBuffers || !h.Fin || h.RSV1 || h.Op == ws.OpContinuation || h.Length > firstChunk {
+		return nil
+	}
+	if p := c.h.(BufferHandler).Buffer(c, n); cap(p) >= n {
+		return p[:cap(p)]
+	}
+	return nil
 }
 
 // grow makes room for n more bytes of the message, and for more if the peer
 // announced more, but never for many times what it really sent.
-func (in *inbound) grow(n int) {
+func (c *Conn) grow(n int) {
+	in := c.in
 	have := len(in.msg)
+	if have == 0 && in.msg == nil {
+		if p := c.buffer(in.frame, int(in.left)+slack); p != nil {
+			in.msg, in.theirs = p[:0], true
+			return
+		}
+	}
 	if have+n <= cap(in.msg) {
 		return
 	}
@@ -330,14 +363,14 @@ func tailRoom(compressed bool) int {
 // straight into the message.
 func (c *Conn) direct() bool {
 	in := c.in
-	return in != nil && in.inside && in.left >= directMin && !c.frames &&
+	return in != nil && in.inside && in.left >= directMin && c.kind != inPieces &&
 		!in.frame.Op.Control() && c.state.Load() == stateOpen
 }
 
 // readDirect reads more of the frame into the message, which has room behind.
 func (c *Conn) readDirect() error {
 	in := c.in
-	in.grow(int(min(in.left, directMin)))
+	c.grow(int(min(in.left, directMin)))
 	at := len(in.msg)
 	room := in.msg[at:min(int64(cap(in.msg)), int64(at)+in.left+slack)]
 	n, err := c.sc.Read(room)
@@ -385,7 +418,7 @@ func (c *Conn) checkText(u *ws.UTF8, p []byte, last bool) bool {
 
 // deliver hands a message to the handler. msg must be fresh memory.
 func (c *Conn) deliver(op ws.Opcode, msg []byte) {
-	if c.frames {
+	if c.kind == inPieces {
 		c.piece(op, msg, true)
 		return
 	}

@@ -81,7 +81,7 @@ func (p *Peer) Serve(k Kind, addr string) error {
 // All lists the peers in the order of reports.
 func All() []*Peer {
 	return []*Peer{
-		strandPeer, netHTTP, fastHTTP, nbioDefault, nbioInline,
+		strandPeer, strandFresh, netHTTP, fastHTTP, nbioDefault, nbioInline,
 		gwsPeer, gorillaPeer, coderPeer, gobwasPeer,
 		gnetPeer, netpollPeer, netPeer, cPeer,
 	}

@@ -3,6 +3,7 @@ package peer
 import (
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/d74363f0/strand/http1"
 	"github.com/d74363f0/strand/websocket"
@@ -35,7 +36,7 @@ func serveStrandWS(addr string, h websocket.Handler, o *websocket.Options) error
 }
 
 func serveStrandDeflate(addr string) error {
-	return serveStrandWS(addr, strandWSEcho{}, &websocket.Options{
+	return serveStrandWS(addr, strandWSFresh{}, &websocket.Options{
 		Compression: &websocket.Compression{ServerNoTakeover: true, ClientNoTakeover: true},
 	})
 }
@@ -48,13 +49,66 @@ func serveStrandBroadcast(addr string) error {
 	return serveStrandWS(addr, strandBroadcast{hub: h}, nil)
 }
 
-type strandWSEcho struct{}
+// strandWSFresh echoes, and lets each message be garbage.
+type strandWSFresh struct{}
 
-func (strandWSEcho) OnOpen(*websocket.Conn)         {}
-func (strandWSEcho) OnClose(*websocket.Conn, error) {}
+func (strandWSFresh) OnOpen(*websocket.Conn)         {}
+func (strandWSFresh) OnClose(*websocket.Conn, error) {}
 
-func (strandWSEcho) OnMessage(c *websocket.Conn, t websocket.MessageType, msg []byte) {
+func (strandWSFresh) OnMessage(c *websocket.Conn, t websocket.MessageType, msg []byte) {
 	c.WriteMessage(t, msg)
+}
+
+// strandWSEcho echoes from memory of its own, which it uses again.
+type strandWSEcho struct {
+	strandWSFresh
+	free *freeList
+}
+
+func (e strandWSEcho) Buffer(_ *websocket.Conn, n int) []byte { return e.free.take(n) }
+
+func (e strandWSEcho) OnMessage(c *websocket.Conn, t websocket.MessageType, msg []byte) {
+	c.WriteMessage(t, msg)
+	e.free.put(msg)
+}
+
+// freeList is memory for messages: small ones and others.
+type freeList struct {
+	mu           sync.Mutex
+	small, large [][]byte
+}
+
+const (
+	smallMessage = 4 << 10
+	largeMessage = 64<<10 + 16
+	mostFree     = 64 // of each size
+)
+
+func (f *freeList) take(n int) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list, size := &f.small, smallMessage
+	if n > smallMessage {
+		list, size = &f.large, largeMessage
+	}
+	last := len(*list) - 1
+	if last < 0 {
+		return make([]byte, size)
+	}
+	p := (*list)[last]
+	*list = (*list)[:last]
+	return p
+}
+
+func (f *freeList) put(p []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case cap(p) == smallMessage && len(f.small) < mostFree:
+		f.small = append(f.small, p)
+	case cap(p) == largeMessage && len(f.large) < mostFree:
+		f.large = append(f.large, p)
+	}
 }
 
 type strandBroadcast struct{ hub *hub.Hub }

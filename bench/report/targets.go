@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -137,7 +138,7 @@ func tailVerdict(row *Row, ref *Result) []Verdict {
 	var best *Result
 	for i := range row.Peers {
 		p := &row.Peers[i]
-		if p.Peer == Reference || p.Peer == "c-epoll" || p.Median.Void != "" {
+		if strings.HasPrefix(p.Peer, Reference) || p.Peer == "c-epoll" || p.Median.Void != "" {
 			continue
 		}
 		if best == nil || p.Median.P99 < best.Median.P99 {
