@@ -22,7 +22,10 @@ type connRow struct {
 	Remote string
 	Speaks string        // the package of its handler: the protocol
 	State  string        // what it does
+	Age    time.Duration // since it was opened
 	Idle   time.Duration // since a byte last moved
+	In     uint64        // bytes the socket has read
+	Out    uint64        // bytes the socket has written
 	Queued int           // bytes that wait for the peer
 }
 
@@ -32,7 +35,10 @@ func (s *site) connRows() []connRow {
 	all := s.engine.Conns()
 	rows := make([]connRow, 0, len(all))
 	for _, c := range all {
-		rows = append(rows, connRow{c.ID, c.Remote, speaks(c.Handler), c.State, c.Idle, c.Buffered})
+		rows = append(rows, connRow{
+			ID: c.ID, Remote: c.Remote, Speaks: speaks(c.Handler), State: c.State, Age: c.Age, Idle: c.Idle,
+			In: c.BytesIn, Out: c.BytesOut, Queued: c.Buffered,
+		})
 	}
 	slices.SortFunc(rows, func(a, b connRow) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), cmp.Compare(b.Queued, a.Queued),
@@ -59,8 +65,9 @@ func speaks(handler string) string {
 var debugFile embed.FS
 
 var debugPage = template.Must(template.New("debug.html").Funcs(template.FuncMap{
-	"span": span,
-	"size": size,
+	"span":  span,
+	"size":  size,
+	"queue": func(n int) string { return size(uint64(n)) },
 }).ParseFS(debugFile, "web/debug.html"))
 
 // debug shows the live connections, the slowest first: as a page to a browser, as plain text to everyone else.
@@ -89,9 +96,10 @@ func (s *site) debug(w http.ResponseWriter, r *http.Request) {
 func debugText(w io.Writer, rows []connRow, total int) {
 	fmt.Fprintf(w, "%s, the slowest first; %d shown\n\n", plural(total, "connection"), len(rows))
 	tab := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tab, "id\tremote\tspeaks\tstate\tidle\tqueued")
+	fmt.Fprintln(tab, "id\tremote\tspeaks\tstate\tage\tidle\tin\tout\tqueued")
 	for _, c := range rows {
-		fmt.Fprintf(tab, "%d\t%s\t%s\t%s\t%s\t%s\n", c.ID, c.Remote, c.Speaks, c.State, span(c.Idle), size(c.Queued))
+		fmt.Fprintf(tab, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, c.Remote, c.Speaks, c.State, span(c.Age), span(c.Idle),
+			size(c.In), size(c.Out), size(uint64(c.Queued)))
 	}
 	tab.Flush()
 }
@@ -108,16 +116,16 @@ func span(d time.Duration) string {
 }
 
 // size writes a number of bytes in decimal units.
-func size(n int) string {
+func size(n uint64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
 	f := float64(n)
-	for _, unit := range []string{"kB", "MB"} {
+	for _, unit := range []string{"kB", "MB", "GB"} {
 		f /= 1000
 		if f < 999.95 {
 			return fmt.Sprintf("%.1f %s", f, unit)
 		}
 	}
-	return fmt.Sprintf("%.1f GB", f/1000)
+	return fmt.Sprintf("%.1f TB", f/1000)
 }

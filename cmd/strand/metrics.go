@@ -6,8 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/d74363f0/strand"
 )
@@ -36,34 +34,6 @@ func (s *site) metrics(w http.ResponseWriter, _ *http.Request) {
 	x.counter("strand_requests_total", "HTTP requests given to a handler.", n.Requests)
 	x.counter("strand_messages_total", "WebSocket messages received and sent.", n.Messages)
 	x.engine(&n.Engine)
-	queued, lag := s.peaks.take()
-	x.gauge("strand_queued_bytes_max", "The most output that waited for one peer since the last scrape.", queued)
-	x.gauge("strand_loop_lag_seconds", "The longest a loop went without letting others run since the last scrape.", lag.Seconds())
-}
-
-// peaks are the figures that the engine forgets when it is asked, kept from one scrape of /metrics to the next:
-// /stats asks too, every second if a page is open.
-type peaks struct {
-	mu     sync.Mutex
-	queued int64         // guarded by mu; bytes
-	lag    time.Duration // guarded by mu
-}
-
-// see takes note of what the engine said.
-func (p *peaks) see(e *strand.Stats) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.queued = max(p.queued, e.MaxQueuedBytes)
-	p.lag = max(p.lag, e.MaxBatch)
-}
-
-// take returns what was seen since the last take.
-func (p *peaks) take() (queued int64, lag time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	queued, lag = p.queued, p.lag
-	p.queued, p.lag = 0, 0
-	return queued, lag
 }
 
 // exposition writes samples with what a scraper wants before them. Its errors are the client's going away.
@@ -90,20 +60,29 @@ func (x exposition) counter(name, help string, value any) {
 	x.sample(name, "", value)
 }
 
+// reasons writes a counter that is divided by reason.
+func (x exposition) reasons(name, help string, counts map[string]uint64) {
+	x.family(name, "counter", help)
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		x.sample(name, fmt.Sprintf("reason=%q", reason), counts[reason])
+	}
+}
+
 // engine writes what the engine counts.
 func (x exposition) engine(e *strand.Stats) {
 	x.gauge("strand_loops", "Event loops.", e.Loops)
 	x.gauge("strand_connections", "Open connections.", e.Conns)
 	x.counter("strand_connections_accepted_total", "Connections accepted.", e.Accepted)
 	x.counter("strand_accept_errors_total", "Accepts that failed.", e.AcceptErrors)
-	x.family("strand_closes_total", "counter", "Connections closed, by reason.")
-	for _, reason := range slices.Sorted(maps.Keys(e.Closes)) {
-		x.sample("strand_closes_total", fmt.Sprintf("reason=%q", reason), e.Closes[reason])
-	}
+	x.reasons("strand_closes_total", "Connections closed, by reason.", e.Closes)
 	x.counter("strand_received_bytes_total", "Bytes read from sockets.", e.BytesIn)
 	x.counter("strand_sent_bytes_total", "Bytes the kernel took.", e.BytesOut)
-	x.counter("strand_dropped_bytes_total", "Bytes queued and never sent because the connection ended.", e.BytesDropped)
+	x.reasons("strand_dropped_bytes_total", "Bytes accepted and never sent, by what ended the connection.", e.DroppedBytes)
+	x.reasons("strand_dropped_messages_total", "Messages that a protocol did not send, by reason.", e.Drops)
 	x.gauge("strand_queued_bytes", "Output that waits for peers that do not read.", e.QueuedBytes)
+	x.gauge("strand_queued_bytes_max", "The most output that waited for one peer in the last 10 to 20 seconds.", e.MaxQueuedBytes)
+	x.gauge("strand_connection_blocks_max", "The most Blocks that one connection's output held in the last 10 to 20 seconds.", e.MaxBlocks)
+	x.gauge("strand_loop_lag_seconds", "The longest a loop went without letting others run in the last 10 to 20 seconds.", e.MaxBatch.Seconds())
 	x.counter("strand_hand_offs_total", "Loops given away by a callback that was about to block.", e.HandOffs)
 	x.counter("strand_noticed_waits_total", "Loops taken from a callback that was found blocking.", e.Noticed)
 	x.counter("strand_spawned_turns_total", "Turns run in a goroutine because a wait was expected.", e.Spawned)
@@ -116,5 +95,9 @@ func (x exposition) engine(e *strand.Stats) {
 	x.family("strand_blocks_taken_total", "counter", "Pooled Blocks handed out, by size class in bytes (0: not pooled).")
 	for _, b := range e.Blocks {
 		x.sample("strand_blocks_taken_total", fmt.Sprintf("size=\"%d\"", b.Size), b.Taken)
+	}
+	x.family("strand_blocks_released_total", "counter", "Pooled Blocks given back, by size class in bytes (0: not pooled).")
+	for _, b := range e.Blocks {
+		x.sample("strand_blocks_released_total", fmt.Sprintf("size=\"%d\"", b.Size), b.Released)
 	}
 }

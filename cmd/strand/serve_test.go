@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/d74363f0/strand"
 )
 
 // The routes of one server, asked by net/http's client as any program would ask.
@@ -253,19 +251,6 @@ func (p *program) prometheus(t *testing.T) {
 		if !seen[string(name[1])] {
 			t.Errorf("no %s, which metrics/prom has", name[1])
 		}
-	}
-}
-
-// What the engine forgets when it is asked is kept for the next scrape, and for that one only.
-func TestPeaksLastUntilTheyAreTaken(t *testing.T) {
-	var p peaks
-	p.see(&strand.Stats{MaxQueuedBytes: 7, MaxBatch: 3})
-	p.see(&strand.Stats{MaxQueuedBytes: 5, MaxBatch: 9})
-	if queued, lag := p.take(); queued != 7 || lag != 9 {
-		t.Errorf("%d bytes, %d ns", queued, lag)
-	}
-	if queued, lag := p.take(); queued != 0 || lag != 0 {
-		t.Errorf("once more: %d bytes, %d ns", queued, lag)
 	}
 }
 

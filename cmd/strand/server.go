@@ -67,7 +67,6 @@ func (s *site) stop(ctx context.Context) int64 {
 
 func (s *site) engineFigures(n *snapshot) {
 	e := s.engine.Stats()
-	s.peaks.see(&e)
 	n.Engine = e
 	n.Loops = e.Loops
 	n.Connections, n.Accepted = e.Conns, e.Accepted

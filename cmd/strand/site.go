@@ -30,7 +30,6 @@ type site struct {
 	messages atomic.Uint64 // WebSocket messages, both ways
 	draining atomic.Bool
 
-	peaks   peaks
 	sockets sockets // all open WebSockets, the chat's too
 	room    room
 }

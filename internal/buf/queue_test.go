@@ -48,8 +48,12 @@ func TestQueueAgainstModel(t *testing.T) {
 			case 3:
 				var from Queue
 				from.PushString(string(p))
+				if err := from.Append(9, p[:len(p)/2]); err != nil {
+					t.Fatal(err)
+				}
+				p = append(p, p[:len(p)/2]...)
 				from.MoveTo(&q)
-				if from.Len() != 0 || from.head != nil {
+				if from.Len() != 0 || from.Blocks() != 0 || from.head != nil {
 					t.Fatal("MoveTo left something")
 				}
 			case 4:
@@ -61,6 +65,9 @@ func TestQueueAgainstModel(t *testing.T) {
 			clear(p) // it is the caller's again
 			if q.Len() != len(model) || !bytes.Equal(all(t, &q, 9), model) {
 				t.Fatalf("seed %d, round %d: the queue is not what was queued", seed, round)
+			}
+			if n := InUse() - before; q.Blocks() != int(n) {
+				t.Fatalf("seed %d, round %d: %d Blocks in the queue, %d in use", seed, round, q.Blocks(), n)
 			}
 		}
 		if n := q.Release(); n != len(model) || q.Len() != 0 {
