@@ -239,6 +239,15 @@ func (p *program) prometheus(t *testing.T) {
 			t.Errorf("no %s", name)
 		}
 	}
+	described, err := os.ReadFile("../../docs/counters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range kinds {
+		if !regexp.MustCompile("`" + name + "[{`]").Match(described) {
+			t.Errorf("docs/counters.md does not say what %s is", name)
+		}
+	}
 	collector, err := os.ReadFile("../../metrics/prom/prom.go")
 	if err != nil {
 		t.Fatal(err)
