@@ -2,8 +2,10 @@ package websocket
 
 import (
 	"bytes"
+	"context"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -149,6 +151,71 @@ func TestBufferPanics(t *testing.T) {
 		_ = r.nc.Close()
 		if e := b.wait(t); e.Code != Internal || len(b.kept) != 0 {
 			t.Errorf("OnClose received %+v behind %d messages", e, len(b.kept))
+		}
+	}
+}
+
+// sharer is a BufferHandler whose connections share their memory, each message
+// giving it back when it has been echoed.
+type sharer struct {
+	*tester
+	mu   sync.Mutex
+	free [][]byte
+}
+
+func (s *sharer) Buffer(_ *Conn, n int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := len(s.free) - 1; last >= 0 {
+		p := s.free[last]
+		s.free = s.free[:last]
+		return p
+	}
+	return make([]byte, firstChunk+slack)
+}
+
+func (s *sharer) OnMessage(c *Conn, t MessageType, msg []byte) {
+	_ = c.Send(context.Background(), t, msg) // of one that hangs up nothing is expected
+	s.mu.Lock()
+	s.free = append(s.free, msg)
+	s.mu.Unlock()
+}
+
+// TestSharedBuffers echoes to many connections from the same memory. Some hang up
+// in the middle of a message. Every byte is a function of its connection and its
+// message, so a foreign one would show.
+func TestSharedBuffers(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		seed := uint64(time.Now().UnixNano())
+		s := &sharer{tester: newTester()}
+		s.end = make(chan error, 1000)
+		url := serve(t, transport, nil, func() Handler { return s })
+		var wg sync.WaitGroup
+		for i := range 24 {
+			r := rawDial(t, url, "", "")
+			wg.Go(func() { shareEcho(t, r, seed, uint64(i)) })
+		}
+		wg.Wait()
+	})
+}
+
+func shareEcho(t *testing.T, r *raw, seed, index uint64) {
+	rnd := rand.New(rand.NewPCG(seed, index))
+	for range 40 {
+		msg := make([]byte, 1+rnd.IntN(firstChunk))
+		for i := range msg {
+			msg[i] = byte(rnd.Uint32())
+		}
+		wire := frame(0x82, string(msg))
+		if index%4 == 0 && rnd.IntN(20) == 0 {
+			r.send(wire[:len(wire)/2])
+			_ = r.nc.Close()
+			return
+		}
+		go r.send(wire)
+		if f, p := r.receive(); f != 0x82 || p != string(msg) {
+			t.Errorf("seed %d: connection %d received %02x and %d bytes that are not its own, for %d", seed, index, f, len(p), len(msg))
+			return
 		}
 	}
 }
