@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/d74363f0/strand/internal/buf"
-	"github.com/d74363f0/strand/internal/sock"
 )
 
 // TestConnSize: a million idle connections are a million of these. The bounds are size classes of Go's heap: a byte
@@ -98,28 +97,5 @@ func TestCountsBeyond4GiB(t *testing.T) {
 		if i.BytesIn != in || i.BytesOut != out {
 			t.Errorf("in %d, out %d; want %d and %d", i.BytesIn, i.BytesOut, in, out)
 		}
-	}
-}
-
-// TestPeerWithZone: the zone of a link-local peer is not lost for want of room.
-func TestPeerWithZone(t *testing.T) {
-	e, err := New(Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	lo, err := net.InterfaceByIndex(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := newConn(e.shards[0], nil)
-	peer := sock.Addr{IP: [16]byte{0: 0xfe, 1: 0x80, 15: 1}, Port: 80, Kind: sock.IPv6}
-	if c.setPeer(peer); c.rare.Load() != nil || c.peer.addr() != peer {
-		t.Errorf("a peer without a zone has a rare part, or became %v", c.peer.addr())
-	}
-	peer.Zone = uint32(lo.Index)
-	c.setPeer(peer)
-	if got, want := c.RemoteAddr().String(), "[fe80::1%"+lo.Name+"]:80"; got != want {
-		t.Errorf("%s, want %s", got, want)
 	}
 }

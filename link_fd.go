@@ -70,6 +70,14 @@ func (l *link) fdSendFile(f *os.File, n int) (int, error) {
 	return sent, err
 }
 
+// setPeer notes the peer's address, before the connection is shared.
+func (c *Conn) setPeer(a sock.Addr) {
+	c.peer = peerAddr{a.IP, a.Port, a.Kind}
+	if a.Zone != 0 {
+		c.ex().addrs = &addrs{remote: a.Net("")}
+	}
+}
+
 // rawOf returns the descriptor of a socket of package net, or nil.
 func rawOf(nc net.Conn) syscall.RawConn {
 	var sc syscall.Conn

@@ -11,11 +11,3 @@ type peerAddr struct {
 }
 
 func (p *peerAddr) addr() sock.Addr { return sock.Addr{IP: p.ip, Port: p.port, Kind: p.kind} }
-
-// setPeer notes the peer's address, before the connection is shared.
-func (c *Conn) setPeer(a sock.Addr) {
-	c.peer = peerAddr{a.IP, a.Port, a.Kind}
-	if a.Zone != 0 {
-		c.ex().addrs = &addrs{remote: a.Net("")}
-	}
-}
