@@ -47,9 +47,9 @@ func (b *slowTenth) run(ctx context.Context, d *driver, r *row, s *server) (repo
 			return report.Sample{}, err
 		}
 	}
-	slow := b.config(d, s).Slow
+	cfg := b.config(d, s)
 	out := sample(with.Result)
-	out.Extra = b.remarks(slow, &without, &with)
+	out.Extra = b.remarks(float64(cfg.Conns), float64(cfg.Slow), &without, &with)
 	return out, nil
 }
 
@@ -92,19 +92,27 @@ func (b *slowTenth) config(d *driver, s *server) load.Config {
 
 // remarks says what became of the slow ones' messages, and the memory they took
 // beside what their queues may hold: the transport's and that of the policy.
-func (b *slowTenth) remarks(slow int, without, with *half) map[string]float64 {
+func (b *slowTenth) remarks(conns, slow float64, without, with *half) map[string]float64 {
 	const micro = float64(time.Microsecond)
-	meant := float64(with.Published) * float64(slow)
+	meant := float64(with.Published) * slow
+	read := float64(without.Ops) * conns / (conns - slow) // the last tenth's latencies were not counted
 	return map[string]float64{
-		"p99 of the others, all reading (µs)":  float64(without.P99) / micro,
-		"p99 of the others, a tenth slow (µs)": float64(with.P99) / micro,
-		report.SlowRatio:                       float64(with.P99) / float64(without.P99),
-		"slow: messages published to them":     meant,
-		"slow: messages they read in the end":  float64(with.SlowRead),
-		"slow: messages the server dropped":    float64(with.SlowDropped),
-		"slow: messages unaccounted for":       meant - float64(with.SlowRead+with.SlowDropped),
-		"peak RSS, all reading (KiB)":          without.peak / 1024,
-		"peak RSS, a tenth slow (KiB)":         with.peak / 1024,
-		"peak RSS, bound (KiB)":                (without.peak + float64(slow*2*peer.SlowQueue)) / 1024,
+		"p50 of the others, all reading (µs)":         float64(without.P50) / micro,
+		"p50 of the others, a tenth slow (µs)":        float64(with.P50) / micro,
+		"p99 of a typical message, all reading (µs)":  float64(without.MessageP99) / micro,
+		"p99 of a typical message, a tenth slow (µs)": float64(with.MessageP99) / micro,
+		"p99 of a typical message, with over without": float64(with.MessageP99) / float64(max(1, without.MessageP99)),
+		"p99 of the others, all reading (µs)":         float64(without.P99) / micro,
+		"p99 of the others, a tenth slow (µs)":        float64(with.P99) / micro,
+		report.SlowRatio:                              float64(with.P99) / float64(without.P99),
+		"cpu µs a delivery, all reading":              float64(without.ServerCPU) / micro / read,
+		"cpu µs a delivery, a tenth slow":             float64(with.ServerCPU) / micro / float64(with.Ops),
+		"slow: messages published to them":            meant,
+		"slow: messages they read in the end":         float64(with.SlowRead),
+		"slow: messages the server dropped":           float64(with.SlowDropped),
+		"slow: messages unaccounted for":              meant - float64(with.SlowRead+with.SlowDropped),
+		"peak RSS, all reading (KiB)":                 without.peak / 1024,
+		"peak RSS, a tenth slow (KiB)":                with.peak / 1024,
+		"peak RSS, bound (KiB)":                       (without.peak + slow*2*peer.SlowQueue) / 1024,
 	}
 }

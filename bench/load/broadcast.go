@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,7 +48,10 @@ func (c *client) broadcast() (Result, error) {
 			return Result{}, err
 		}
 		if over {
-			return c.account(c.summary(c.hist.Count()))
+			c.endMessage()
+			r := c.summary(c.hist.Count())
+			r.MessageP99 = median(c.tails)
+			return c.account(r)
 		}
 		if left == 0 && c.due() {
 			if err := c.publish(); err != nil {
@@ -91,6 +95,7 @@ func (c *client) patience(left int) int {
 // publish sends the next message, the same for every subscriber.
 func (c *client) publish() error {
 	pub := &c.conns[0]
+	c.endMessage()
 	c.clock = now()
 	for i := range c.conns {
 		c.conns[i].off = offsetOf(0, pub.seq)
@@ -119,8 +124,25 @@ func (c *client) deliver(cn *conn, ev uint32) (int, error) {
 	c.moved = now()
 	if !c.isSlow(cn) {
 		c.hist.Add(c.moved - c.conns[0].begun)
+		c.one.Add(c.moved - c.conns[0].begun)
 	}
 	return 1, nil
+}
+
+// endMessage notes the p99 of the message that everybody has now.
+func (c *client) endMessage() {
+	if c.counting && c.one.Count() > 0 {
+		c.tails = append(c.tails, c.one.Quantile(0.99))
+	}
+	c.one.Reset()
+}
+
+func median(v []int64) int64 {
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
 }
 
 // isSlow reports whether cn is one of those that stop reading, or would.

@@ -30,6 +30,8 @@ type client struct {
 	conns []conn
 	epfd  int
 	hist  Hist
+	one   Hist    // of a broadcast: the message under way
+	tails []int64 // of a broadcast: the p99 of each message counted
 	buf   []byte
 	small []byte
 	clock int64 // read once an answer, used for its end and the next one's begin

@@ -64,6 +64,9 @@ type Result struct {
 	Published   uint64 `json:"published"`
 	SlowRead    uint64 `json:"slow_read"`
 	SlowDropped uint64 `json:"slow_dropped"`
+	// MessageP99 is the median over the messages of the time in which 99 of 100
+	// subscribers had one: what stops the machine now and then does not show in it.
+	MessageP99 int64 `json:"message_p99"`
 	// Wrong is why the measurement is void, empty if it is not.
 	Wrong string `json:"wrong"`
 }

@@ -53,11 +53,19 @@ func remarks(w io.Writer, p *Result) {
 		return
 	}
 	for _, k := range slices.Sorted(maps.Keys(p.Median.Extra)) {
-		fmt.Fprintf(w, "  %s: %s %s\n", p.Peer, k, Number(p.Median.Extra[k]))
+		fmt.Fprintf(w, "  %s: %s %s\n", p.Peer, k, remark(p.Median.Extra[k]))
 	}
 	if p.LoadBound() {
 		fmt.Fprintf(w, "  %s: the load, not the server, was the limit; compare processor time\n", p.Peer)
 	}
+}
+
+// remark formats v, which may be a ratio.
+func remark(v float64) string {
+	if v > 0 && v < 10 {
+		return fmt.Sprintf("%.2f", v)
+	}
+	return Number(v)
 }
 
 // timed says that the row has operations, each with a latency and a cost.

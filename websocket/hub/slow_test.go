@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/d74363f0/strand"
 	"github.com/d74363f0/strand/websocket"
 )
 
@@ -61,6 +62,7 @@ type room struct {
 	t    *testing.T
 	seed uint64
 	hub  *Hub
+	e    *strand.Engine
 	subs []*subscriber
 }
 
@@ -74,11 +76,16 @@ func newRoom(t *testing.T, policy websocket.QueuePolicy) *room {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &room{t: t, seed: uint64(time.Now().UnixNano()), hub: h}
+	e, err := strand.New(strand.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	m := &room{t: t, seed: uint64(time.Now().UnixNano()), hub: h, e: e}
 	var mu sync.Mutex
 	byAddr := map[string]*websocket.Conn{}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, m, &websocket.Options{Queue: policy, MaxQueued: slowQueue})
+		c, err := websocket.Accept(w, r, m, &websocket.Options{Queue: policy, MaxQueued: slowQueue, Engine: e})
 		if err == nil {
 			mu.Lock()
 			byAddr[r.RemoteAddr] = c
@@ -232,7 +239,9 @@ func testSlowTenth(t *testing.T, policy websocket.QueuePolicy) {
 			t.Fatalf("seed %d: %v", m.seed, err)
 		}
 	}
+	var all uint64
 	for i, s := range m.subs {
+		all += drops[i]
 		checkReceived(t, m.seed, policy, s.got)
 		if uint64(len(s.got))+drops[i] != uint64(published) {
 			t.Errorf("seed %d: connection %d received %d, dropped %d, of %d", m.seed, i, len(s.got), drops[i], published)
@@ -240,6 +249,13 @@ func testSlowTenth(t *testing.T, policy websocket.QueuePolicy) {
 		if i >= slowTenth && drops[i] > 0 {
 			t.Errorf("seed %d: connection %d reads, and %d were dropped", m.seed, i, drops[i])
 		}
+	}
+	var counted uint64
+	for _, n := range m.e.Stats().Drops {
+		counted += uint64(n)
+	}
+	if counted != all {
+		t.Errorf("seed %d: the connections dropped %d, the engine counts %d", m.seed, all, counted)
 	}
 }
 
