@@ -90,7 +90,9 @@ func (c *Conn) runInline() bool {
 	ticket := c.lp.Enter(c.id, c)
 	c.turn(ticket)
 	driving := c.lp.Leave(ticket)
-	c.uncork()
+	if !driving || c.outSize.Load() != 0 && !c.lp.Defer(c) {
+		c.uncork()
+	}
 	if c.rest() {
 		return driving
 	}
@@ -267,3 +269,7 @@ func (c *Conn) onHangup() {
 		h.OnHangup(c)
 	}
 }
+
+// Deferred implements loop.Source: what callbacks that have returned gathered goes
+// out now.
+func (c *Conn) Deferred() { c.uncork() }

@@ -139,6 +139,9 @@ func (f *fdListener) Expire(uint32) bool {
 	return f.acceptSome()
 }
 
+// Deferred implements loop.Source; a listener puts nothing off.
+func (f *fdListener) Deferred() {}
+
 // Replaced implements loop.Source; no user code runs in a listener.
 func (f *fdListener) Replaced() {}
 

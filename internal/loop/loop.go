@@ -30,6 +30,7 @@ type Source interface {
 	Run() (driving bool)               // its turn, after Schedule
 	Expire(now uint32) (driving bool)  // its timer, set with Arm, is due
 	Unlink() (driving bool)            // after Drop: the slot is given up; end it
+	Deferred()                         // what Defer put off is due
 	Replaced()                         // its user code was taken off the loop by the watchdog
 }
 
@@ -60,6 +61,10 @@ type Loop struct {
 	round   []Source // the round in progress, from roundAt
 	roundAt int
 	due     []int32
+	late    []Source // sources whose Deferred is due
+	began   int64    // when the batch was fetched
+	quick   bool     // the last batch with events took little time for each
+	gather  bool     // Defer puts off: only while events are dispatched
 	ends    []func() // deferred closes, run at the end of the batch
 	yield   int64    // when the driver last let other goroutines run
 	spawn   int      // sources to be run in goroutines before inline is tried again
@@ -254,6 +259,7 @@ const yieldEvery = int64(100 * time.Microsecond)
 
 // drive is the driver: it goes on where the one before was replaced.
 func (l *Loop) drive() {
+	l.flush() // the one before may have been replaced with some put off
 	for l.step() {
 	}
 }
@@ -281,6 +287,8 @@ func (l *Loop) dispatch() bool {
 			return false
 		}
 	}
+	l.flush()
+	l.gather = false
 	return true
 }
 
@@ -380,11 +388,13 @@ func (l *Loop) fetch() {
 	if err != nil {
 		l.fail("wait", err)
 	}
+	l.gather = l.mayGather(n, before)
 	l.n, l.at = n, 0
 	if block {
 		before = l.clock()
 		l.yield = before
 	}
+	l.began = before
 	l.nowT.Store(uint32(before >> tickShift))
 	if block {
 		l.asleep.Store(false) // nowT is true again: see Now

@@ -14,6 +14,7 @@ func (*idle) Event(poll.Ready) bool { return true }
 func (*idle) Run() bool             { return true }
 func (*idle) Expire(uint32) bool    { return true }
 func (*idle) Unlink() bool          { return true }
+func (*idle) Deferred()             {}
 func (*idle) Replaced()             {}
 
 // TestStaleToken takes and gives slots at random: a token finds its own source
