@@ -22,8 +22,32 @@ func (k *keeper) OnReadable(*Conn)         {}
 func (k *keeper) OnDrained(*Conn)          {}
 func (k *keeper) OnClose(_ *Conn, e error) { k.ended <- e }
 
-// A Block of another connection in the queue, which no code path puts there, is never sent: the belt to the braces.
+// A Block of another connection is neither queued nor, which no code path brings about, sent from the queue: the
+// belt to the braces.
 func TestForeignBlockIsNeverSent(t *testing.T) { // invariant I1
+	t.Run("pushed", func(t *testing.T) {
+		neverSent(t, 20, func(c *Conn, foreign *buf.Block) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if err := c.out.Push(foreign.Owner(), foreign); err != nil { // as a bug would
+				t.Fatal(err)
+			}
+			c.settle(foreign.Len())
+		})
+	})
+	t.Run("written", func(t *testing.T) {
+		neverSent(t, 0, func(c *Conn, foreign *buf.Block) {
+			if err := c.WriteBlock(foreign); !errors.Is(err, ErrIsolation) {
+				t.Errorf("WriteBlock: %v", err)
+			}
+			foreign.Release() // it is still ours
+		})
+	})
+}
+
+// neverSent has write try to send another connection's Block, and wants the connection aborted with so many bytes
+// dropped.
+func neverSent(t *testing.T, dropped uint64, write func(*Conn, *buf.Block)) {
 	seen := make(chan Violation, 1)
 	e, err := New(Options{
 		Logger:      slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -47,12 +71,7 @@ func TestForeignBlockIsNeverSent(t *testing.T) { // invariant I1
 	c := <-k.opened
 	foreign := buf.Take(c.ID()+1000, 100)
 	foreign.Append([]byte("another connection's"))
-	c.mu.Lock()
-	if err := c.out.Push(c.ID()+1000, foreign); err != nil { // as a bug would
-		t.Fatal(err)
-	}
-	c.settle(foreign.Len())
-	c.mu.Unlock()
+	write(c, foreign)
 	if err := <-k.ended; !errors.Is(err, ErrIsolation) {
 		t.Errorf("OnClose: %v", err)
 	}
@@ -62,7 +81,7 @@ func TestForeignBlockIsNeverSent(t *testing.T) { // invariant I1
 	if v := <-seen; v.Conn != c.ID() || v.Where == "" {
 		t.Errorf("%+v", v)
 	}
-	if s := e.Stats(); s.Violations != 1 || s.DroppedBytes["isolation"] != 20 || s.BytesDropped != 20 {
+	if s := e.Stats(); s.Violations != 1 || s.DroppedBytes["isolation"] != dropped || s.BytesDropped != dropped {
 		t.Errorf("%d violations counted, dropped %v", s.Violations, s.DroppedBytes)
 	}
 }

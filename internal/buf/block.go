@@ -89,6 +89,16 @@ func (b *Block) Compact() {
 	b.r = 0
 }
 
+// Cut removes the unread bytes from from to to: what stands behind them moves up.
+func (b *Block) Cut(from, to int) {
+	b.mustBeHeld()
+	if from < 0 || to < from || to > b.w-b.r {
+		panic(fmt.Sprintf("buf: Cut(%d, %d) of %d bytes", from, to, b.w-b.r))
+	}
+	copy(b.mem[b.r+from:], b.mem[b.r+to:b.w])
+	b.w -= to - from
+}
+
 // Append copies as much of p as fits behind the unread bytes and returns how
 // many bytes that was.
 func (b *Block) Append(p []byte) int {

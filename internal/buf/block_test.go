@@ -55,6 +55,33 @@ func TestBlockCursors(t *testing.T) {
 
 // TestDataIsNotTail wants what was read whole, and nothing behind it: a short
 // read into a big Block never shows what the Block held before.
+func TestCut(t *testing.T) {
+	b := Take(1, 100)
+	defer b.Release()
+	b.Append([]byte("..head gap body"))
+	b.Consume(2)
+	b.Cut(5, 9)
+	if got := string(b.Data()); got != "head body" {
+		t.Errorf("%q", got)
+	}
+	b.Cut(4, 9)
+	b.Cut(0, 0)
+	b.Append([]byte("!"))
+	if got := string(b.Data()); got != "head!" {
+		t.Errorf("%q", got)
+	}
+	for _, c := range [][2]int{{-1, 2}, {3, 2}, {0, 6}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("Cut(%d, %d) of 5 bytes", c[0], c[1])
+				}
+			}()
+			b.Cut(c[0], c[1])
+		}()
+	}
+}
+
 func TestDataIsNotTail(t *testing.T) { // hazards 177, 179
 	b := Take(1, 512)
 	defer b.Release()

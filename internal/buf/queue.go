@@ -99,6 +99,29 @@ func (q *Queue) Append(owner uint64, p []byte) error {
 	return nil
 }
 
+// joinMax is the size up to which a Block's bytes are copied behind those of the
+// last Block rather than sent as a piece of their own.
+const joinMax = 1 << 10
+
+// Give moves b, or its bytes, to the end of the queue of the connection owner: a
+// few bytes join the last Block if it has room, and b is released. After an error
+// b is the caller's.
+func (q *Queue) Give(owner uint64, b *Block) error {
+	if b.owner != owner {
+		return ErrOwner
+	}
+	n := b.Len()
+	if n > joinMax || q.tail == nil || q.tail.block == nil || len(q.tail.block.Tail()) < n {
+		return q.Push(owner, b)
+	}
+	if q.tail.block.owner != owner {
+		return ErrOwner
+	}
+	q.size += int32(q.tail.block.Append(b.Data()))
+	b.Release()
+	return nil
+}
+
 // Peek appends up to cap(dst)-len(dst) pieces of the queue's front to dst, of
 // at most limit bytes in all (but always one piece). The pieces are only to be
 // read, and are valid until Consume or Release.

@@ -32,7 +32,7 @@ func TestQueueAgainstModel(t *testing.T) {
 			for i := range p {
 				p[i] = byte(rng.Uint32())
 			}
-			switch rng.IntN(5) {
+			switch rng.IntN(6) {
 			case 0:
 				q.PushString(string(p))
 			case 1:
@@ -60,6 +60,12 @@ func TestQueueAgainstModel(t *testing.T) {
 				n := rng.IntN(len(model) + 1)
 				q.Consume(n)
 				model, p = model[n:], nil
+			case 5:
+				b := Take(9, len(p)+rng.IntN(5000))
+				b.Append(p)
+				if err := q.Give(9, b); err != nil {
+					t.Fatal(err)
+				}
 			}
 			model = append(model, p...)
 			clear(p) // it is the caller's again
@@ -86,6 +92,9 @@ func TestQueueOwner(t *testing.T) {
 	if err := q.Push(1, foreign); !errors.Is(err, ErrOwner) || q.Len() != 0 {
 		t.Errorf("Push of another's Block: %v, %d bytes queued", err, q.Len())
 	}
+	if err := q.Give(1, foreign); !errors.Is(err, ErrOwner) || q.Len() != 0 {
+		t.Errorf("Give of another's Block: %v, %d bytes queued", err, q.Len())
+	}
 	if err := q.Push(2, foreign); err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +103,29 @@ func TestQueueOwner(t *testing.T) {
 	}
 	if err := q.Append(1, []byte("mine")); !errors.Is(err, ErrOwner) {
 		t.Errorf("Append to another's Block: %v", err)
+	}
+	mine := Take(1, 100)
+	mine.Append([]byte("mine"))
+	if err := q.Give(1, mine); !errors.Is(err, ErrOwner) {
+		t.Errorf("Give behind another's Block: %v", err)
+	}
+	mine.Release() // it stayed the caller's
+	q.Release()
+}
+
+// TestGiveJoins: a few bytes join a Block that has room, and need none of their own.
+func TestGiveJoins(t *testing.T) {
+	before := InUse()
+	var q Queue
+	for range 100 {
+		b := Take(1, 100)
+		b.Append([]byte(strings.Repeat("x", 100)))
+		if err := q.Give(1, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := InUse() - before; q.Len() != 10_000 || n > 25 || int(n) != q.Blocks() {
+		t.Errorf("%d bytes in %d Blocks of 512", q.Len(), n)
 	}
 	q.Release()
 }
