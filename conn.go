@@ -4,9 +4,11 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/check"
+	"github.com/d74363f0/strand/internal/loop"
 )
 
 // Conn is one connection. Its methods are safe for any goroutine unless they
@@ -182,4 +184,11 @@ func (c *Conn) Post(f func(*Conn)) error {
 	r.mu.Unlock()
 	c.signal(stPost) // under mu, so that OnClose cannot come before it
 	return nil
+}
+
+// Uptime returns the time since the connection's engine began. It is as of the
+// present batch of the connection's loop, which is some 20 milliseconds ago at the
+// most, and costs next to nothing: for what is not worth a look at the clock.
+func (c *Conn) Uptime() time.Duration {
+	return time.Duration(c.lp.Now()) * loop.TickDuration
 }

@@ -16,13 +16,14 @@ import (
 // body is a request's body as its handler sees it: a handle. hc is cut when the exchange
 // ends; after that every Read fails, from any goroutine and for ever.
 //
-// A Read holds mu while it waits; so what a Write of the same handler must know is atomic.
+// A Read holds mu while it waits; so what a Write of the same handler must know is atomic. What
+// an exchange asks of its body may be asked of nil: a request without one.
 type body struct {
 	whole  atomic.Bool  // read to its end
 	broken atomic.Bool  // the input ended, was malformed, or took too long within it
 	expect atomic.Bool  // a 100 is owed before the first read
 	left   atomic.Int64 // bytes not read if the length was declared, else -1; stored under mu
-	ex     *exchange    // nil if there is no body; set before the handler runs
+	ex     *exchange    // never changed
 
 	mu      sync.Mutex
 	hc      *conn       // mu: nil once cut
@@ -169,7 +170,7 @@ func (b *body) trailers() {
 // finished notes that the body has been read to its end. mu is held.
 func (b *body) finished() {
 	b.whole.Store(true)
-	if b.hc.peerGone() || b.ex.gone.Load() {
+	if b.hc.peerGone() || b.ex.life.gone.Load() {
 		b.ex.ctx.cancel(context.Canceled)
 	}
 }
@@ -215,11 +216,24 @@ func (b *body) Close() error {
 }
 
 // wholeRead reports whether there is nothing left to read. Any goroutine, without waiting.
-func (b *body) wholeRead() bool { return b.whole.Load() || b.ex == nil }
+func (b *body) wholeRead() bool { return b == nil || b.whole.Load() }
+
+// isBroken reports whether the input ended, or was malformed, within the body.
+func (b *body) isBroken() bool { return b != nil && b.broken.Load() }
+
+// continued notes that the 100 has been sent.
+func (b *body) continued() {
+	if b != nil {
+		b.expect.Store(false)
+	}
+}
 
 // cut takes the connection from the body and returns what was not read of it, nil if
 // nothing. Its budget is negative if it is not worth waiting for.
 func (b *body) cut() *drain {
+	if b == nil {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	hc := b.hc
@@ -240,7 +254,7 @@ func (b *body) cut() *drain {
 // outlives reports whether so much of the body is unread, or so little hope for it, that the
 // connection ends with this response. Any goroutine, without waiting.
 func (b *body) outlives() bool {
-	if b.ex == nil || b.whole.Load() {
+	if b.wholeRead() {
 		return false
 	}
 	return b.expect.Load() || b.broken.Load() || b.left.Load() > maxDrain

@@ -406,6 +406,9 @@ func (hc *conn) close() {
 func (hc *conn) closeIfIdle() {
 	switch http.ConnState(hc.state.Load()) {
 	case http.StateIdle:
+		if hc.cur.Load() != nil {
+			return
+		}
 	case http.StateNew:
 		if time.Now().Unix()-int64(hc.opened) < int64(newConnIdle/time.Second) {
 			return
@@ -420,8 +423,12 @@ func (hc *conn) closeIfIdle() {
 	})
 }
 
-// setState records the connection's state and tells ConnState.
+// setState records the connection's state and tells ConnState. Without that hook nobody asks
+// whether a connection that was idle before is active: see closeIfIdle.
 func (hc *conn) setState(st http.ConnState) {
+	if st == http.StateActive && hc.scope.srv.ConnState == nil && http.ConnState(hc.state.Load()) == http.StateIdle {
+		return
+	}
 	if http.ConnState(hc.state.Load()) == st && st != http.StateNew {
 		return
 	}

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/d74363f0/strand/internal/buf"
@@ -23,9 +22,7 @@ type exchange struct {
 	ctx  requestCtx
 	life lifeCtx
 	res  response
-	body body
-
-	gone atomic.Bool // the client hung up
+	body *body // nil if the request has none
 }
 
 // blank is where the unexported fields of a new request come from.
@@ -49,7 +46,7 @@ func (hc *conn) serve(head string) bool {
 	ex.open(hc, &r, fields)
 	hc.cur.Store(ex)
 	hc.setState(http.StateActive)
-	if ex.body.ex == nil && hc.peerGone() {
+	if ex.body == nil && hc.peerGone() {
 		ex.hangup()
 	}
 	if !hc.call(ex) {
@@ -114,8 +111,8 @@ func (ex *exchange) openBody(hc *conn, r *h1.Request) {
 		req.Body = http.NoBody
 		return
 	}
-	b := &ex.body
-	b.hc, b.ex = hc, ex
+	b := &body{hc: hc, ex: ex}
+	ex.body = b
 	b.left.Store(r.ContentLength)
 	b.expect.Store(r.ExpectContinue)
 	b.limit = hc.scope.srv.MaxBodyBytes
@@ -245,7 +242,7 @@ func (hc *conn) abandon(ex *exchange) {
 // hangup cancels the request's context, once its body has been read, because the client has
 // gone. Any goroutine.
 func (ex *exchange) hangup() {
-	ex.gone.Store(true)
+	ex.life.gone.Store(true)
 	if ex.body.wholeRead() {
 		ex.ctx.cancel(context.Canceled)
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/h1"
@@ -45,7 +44,7 @@ func (w *response) informational(code int) {
 		return // RFC 9110, 15.2: not to an HTTP/1.0 client
 	}
 	if code == http.StatusContinue {
-		w.ex.body.expect.Store(false)
+		w.ex.body.continued()
 	}
 	w.out = buf.Take(w.hc.c.ID(), 512)
 	w.out.Advance(len(h1.AppendStatusLine(w.out.Tail()[:0], 1, code, statusText(code))))
@@ -112,7 +111,7 @@ func (w *response) noteHeader(name string, values []string, informational bool) 
 			return true
 		}
 		w.has |= hasConnection
-		w.connHdr = strings.Join(values, ", ")
+		w.rare().connHdr = strings.Join(values, ", ")
 		return false
 	case "Content-Type":
 		w.has |= hasType
@@ -171,7 +170,7 @@ func (w *response) noteCoding(values []string) {
 		w.has |= hasIdentity
 	case "chunked":
 	default:
-		w.codings = values[0]
+		w.rare().codings = values[0]
 	}
 }
 
@@ -181,8 +180,8 @@ func (w *response) noteTrailers(values []string) {
 	for _, list := range values {
 		for name := range strings.SplitSeq(list, ",") {
 			name = http.CanonicalHeaderKey(strings.Trim(name, " \t"))
-			if validTrailer(name) && !slices.Contains(w.trailers, name) {
-				w.trailers = append(w.trailers, name)
+			if x := w.rare(); validTrailer(name) && !slices.Contains(x.trailers, name) {
+				x.trailers = append(x.trailers, name)
 			}
 		}
 	}
@@ -206,7 +205,7 @@ func (w *response) headTail(dst, gathered, p []byte) []byte {
 	allowed := bodyAllowed(w.status)
 	n := len(gathered) + len(p)
 	if w.has&hasDate == 0 {
-		dst = appendDate(dst, time.Now())
+		dst = w.hc.scope.date.append(dst, w.hc.c)
 	}
 	if w.done && w.has&(hasTrailers|hasTE|hasLength) == 0 && allowed && (!w.isHead || n > 0) {
 		w.length = int64(n)
@@ -231,8 +230,8 @@ func (w *response) headTail(dst, gathered, p []byte) []byte {
 	case w.chunks():
 		w.chunking = !w.isHead
 		if !w.isHead {
-			if w.codings != "" {
-				dst = h1.AppendField(dst, "Transfer-Encoding", w.codings)
+			if w.more != nil && w.more.codings != "" {
+				dst = h1.AppendField(dst, "Transfer-Encoding", w.more.codings)
 			}
 			dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
 		}
@@ -248,7 +247,8 @@ func (w *response) chunks() bool { return w.minor > 0 && w.has&hasIdentity == 0 
 func (w *response) appendConnection(dst []byte, allowed bool) []byte {
 	keepAlives := w.hc.scope.srv.keepAlives()
 	endless := allowed && !w.isHead && w.length < 0 && !w.chunks() // only the end of the connection ends it
-	asksClose := hasToken(w.connHdr, "close")
+	connHdr := w.connHdr()
+	asksClose := connHdr != "" && hasToken(connHdr, "close")
 	if w.keep10 && keepAlives && !endless && !asksClose {
 		w.close = false
 	}
@@ -257,8 +257,8 @@ func (w *response) appendConnection(dst []byte, allowed bool) []byte {
 	}
 	switch {
 	case w.status == http.StatusSwitchingProtocols || !w.close && w.has&hasConnection != 0:
-		if w.connHdr != "" {
-			dst = h1.AppendField(dst, "Connection", w.connHdr)
+		if connHdr != "" {
+			dst = h1.AppendField(dst, "Connection", connHdr)
 		}
 	case w.close && w.minor > 0:
 		dst = append(dst, "Connection: close\r\n"...)
@@ -294,13 +294,21 @@ func (w *response) appendTrailers(dst []byte) []byte {
 			trailer[http.CanonicalHeaderKey(name)] = values
 		}
 	}
-	for _, name := range w.trailers {
+	for _, name := range w.announced() {
 		if values := w.header[name]; len(values) > 0 {
 			trailer[name] = values
 		}
 	}
 	dst = h1.AppendFields(dst, trailer, func(name string) bool { return !validTrailer(name) })
 	return append(dst, "\r\n"...)
+}
+
+// announced returns the names of the trailers that were announced. mu is held.
+func (w *response) announced() []string {
+	if w.more == nil {
+		return nil
+	}
+	return w.more.trailers
 }
 
 // lateTrailers reports whether trailers were set after the head had been sent. mu is held.

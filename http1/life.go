@@ -22,6 +22,7 @@ type lifeCtx struct {
 	waiting context.CancelFunc // mu: wakes the write that waits
 	ended   bool               // mu
 	readSet bool               // mu: the handler has set a read deadline
+	gone    atomic.Bool        // the client hung up
 }
 
 // Deadline says that there is none.

@@ -3,7 +3,6 @@ package http1
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/d74363f0/strand/internal/h1"
 )
@@ -14,7 +13,7 @@ func (hc *conn) reject(e *h1.Error) {
 	text := strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + ": " + e.Reason
 	b := make([]byte, 0, 512)
 	b = h1.AppendStatusLine(b, 1, e.Status, http.StatusText(e.Status))
-	b = appendDate(b, time.Now())
+	b = hc.scope.date.append(b, hc.c)
 	b = append(b, "Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"...)
 	b = h1.AppendIntField(b, "Content-Length", int64(len(text)))
 	b = append(b, "\r\n"...)

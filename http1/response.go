@@ -43,19 +43,17 @@ const (
 type response struct {
 	ex *exchange // never changed
 
-	taking   sync.Mutex // held, before mu, while the connection is taken away
-	mu       sync.Mutex
-	hc       *conn       // mu: nil once cut or hijacked
-	header   http.Header // mu: the handler's; made when asked for
-	out      *buf.Block  // mu: the head without its last lines, a gap for them, gathered body
-	headLen  int         // mu: bytes of head in out
-	bodyAt   int         // mu: where the gathered body begins in out
-	length   int64       // mu: declared, or -1
-	written  int64       // mu: bytes of body accepted from the handler
-	trailers []string    // mu: announced
-	connHdr  string      // mu: the handler's Connection header
-	codings  string      // mu: the handler's Transfer-Encoding, without chunked and identity
-	werr     error       // mu: what ended the writing
+	taking  sync.Mutex // held, before mu, while the connection is taken away
+	mu      sync.Mutex
+	hc      *conn       // mu: nil once cut or hijacked
+	header  http.Header // mu: the handler's; made when asked for
+	out     *buf.Block  // mu: the head without its last lines, a gap for them, gathered body
+	headLen int         // mu: bytes of head in out
+	bodyAt  int         // mu: where the gathered body begins in out
+	length  int64       // mu: declared, or -1
+	written int64       // mu: bytes of body accepted from the handler
+	more    *resExtra   // mu: what few responses need; see rare
+	werr    error       // mu: what ended the writing
 
 	status   int  // mu: 0 until WriteHeader
 	minor    int8 // of the request
@@ -67,8 +65,31 @@ type response struct {
 	close    bool // mu: the connection ends after this response
 	keep10   bool // the client is HTTP/1.0 and wants to keep the connection
 
-	small [24]byte // mu: the size line of a chunk
-	has   headHas  // mu: what the handler's header has
+	has headHas // mu: what the handler's header has
+}
+
+// resExtra is what is made for a response that needs it. mu guards it.
+type resExtra struct {
+	trailers []string // announced
+	connHdr  string   // the handler's Connection header
+	codings  string   // the handler's Transfer-Encoding, without chunked and identity
+	small    [24]byte // the size line of a chunk
+}
+
+// rare returns the part of a response that few need. mu is held.
+func (w *response) rare() *resExtra {
+	if w.more == nil {
+		w.more = new(resExtra)
+	}
+	return w.more
+}
+
+// connHdr returns the handler's Connection header. mu is held.
+func (w *response) connHdr() string {
+	if w.more == nil {
+		return ""
+	}
+	return w.more.connHdr
 }
 
 // headHas says which fields the handler has set, as found when its header was written.
@@ -298,8 +319,7 @@ func (w *response) send(p []byte, end bool) error {
 		return w.werr
 	}
 	gathered := w.gathered()
-	var head []byte
-	tail := w.small[:0]
+	var head, tail []byte
 	if !w.sent {
 		w.sent = true
 		// The last lines go into the gap that writeHeader left; should they not fit, append
@@ -307,6 +327,11 @@ func (w *response) send(p []byte, end bool) error {
 		data := w.out.Data()
 		head = data[:w.headLen]
 		tail = w.headTail(data[w.headLen:w.headLen:w.bodyAt], gathered, p)
+		if len(p) == 0 && !w.chunking && w.headLen+len(tail) <= w.bodyAt {
+			return w.sendOut(len(tail))
+		}
+	} else {
+		tail = w.rare().small[:0]
 	}
 	if w.isHead {
 		gathered, p = nil, nil
@@ -328,6 +353,22 @@ func (w *response) send(p []byte, end bool) error {
 	return err
 }
 
+// sendOut gives the connection all of w.out, closed up: the head, the n bytes of its last lines
+// in the gap, and what was gathered behind. mu is held.
+func (w *response) sendOut(n int) error {
+	w.out.Cut(w.headLen+n, w.bodyAt)
+	if w.isHead {
+		w.out.Cut(w.headLen+n, w.out.Len())
+	}
+	w.bodyAt = w.out.Len() // nothing is gathered any more
+	err := w.whenRoom(func(c *strand.Conn) error { return c.WriteBlock(w.out) })
+	if err != nil {
+		w.out.Release()
+	}
+	w.out, w.headLen, w.bodyAt = nil, 0, 0
+	return err
+}
+
 // chunkedEnd returns what ends a chunked body, behind a chunk or not, before a trailer section
 // or not.
 func chunkedEnd(chunk, trailer bool) []byte {
@@ -344,12 +385,20 @@ func chunkedEnd(chunk, trailer bool) []byte {
 
 // writev queues the pieces as one unit, after waiting for room. mu is held.
 func (w *response) writev(head, tail, gathered, p, after, trailer []byte) error {
+	return w.whenRoom(func(c *strand.Conn) error {
+		_, err := c.Writev(head, tail, gathered, p, after, trailer)
+		return err
+	})
+}
+
+// whenRoom calls write, again whenever there is room for what it refused. mu is held.
+func (w *response) whenRoom(write func(*strand.Conn) error) error {
 	c := w.hc.c
 	for {
 		if err := w.ex.life.expired(); err != nil {
 			return w.failed(err)
 		}
-		_, err := c.Writev(head, tail, gathered, p, after, trailer)
+		err := write(c)
 		if err == nil {
 			return nil
 		}
@@ -462,7 +511,7 @@ func (w *response) end(hc *conn) ending {
 	w.done = true
 	if w.status == 0 {
 		code := http.StatusOK
-		if w.ex.body.broken.Load() {
+		if w.ex.body.isBroken() {
 			code = http.StatusBadRequest // the handler has not seen a whole request (hazard 27)
 		}
 		w.writeHeader(code)

@@ -11,12 +11,13 @@ import (
 	"github.com/d74363f0/strand/internal/h1"
 )
 
-// scope is what the connections of one listener share. It never changes.
+// scope is what the connections of one listener share. But for the date it never changes.
 type scope struct {
-	srv *Server
-	ctx context.Context // what the contexts of requests descend from
-	tls *tls.Config     // of ServeTLS, else nil
-	lim h1.Limits
+	date dateCache
+	srv  *Server
+	ctx  context.Context // what the contexts of requests descend from
+	tls  *tls.Config     // of ServeTLS, else nil
+	lim  h1.Limits
 }
 
 // newScope prepares for the connections of l; BaseContext is called here.
