@@ -26,9 +26,10 @@ func (l *Loop) Leave(ticket uint64) bool {
 }
 
 // Inline reports whether user code of the source named id runs on the driver at
-// this moment.
+// this moment. If it says so, the code's end is still to come: the ID is looked at
+// behind the word, for it outlasts its turn, and the word may be the next one's.
 func (l *Loop) Inline(id uint64) bool {
-	return l.curID.Load() == id && l.word.Load()&1 == 1
+	return l.word.Load()&1 == 1 && l.curID.Load() == id
 }
 
 // HandOff gives the loop to a new driver if user code of the source named id is
