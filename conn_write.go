@@ -77,6 +77,12 @@ func (c *Conn) Writev(bufs ...[]byte) (int, error) {
 // the protocols of this module build their output in, and the engine sends without
 // a copy. The Block is the engine's when the error is nil, else still the caller's.
 func (c *Conn) WriteBlock(b *buf.Block) error {
+	if b.Owner() != c.id { // asked here, too, for what is encrypted is copied first
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.violated(buf.ErrOwner)
+		return ErrIsolation
+	}
 	if t := c.tls.Load(); t != nil {
 		if _, err := t.send(b.Data(), nil, ""); err != nil {
 			return err

@@ -2,6 +2,7 @@ package strand_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -72,5 +73,69 @@ func TestWriteBlock(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d Blocks are not home", buf.InUse()-before)
 		}
+	}
+}
+
+// TestWriteBlockOfNothing: an empty Block is given back and leaves no trace in the queue, in which one that cannot
+// be sent would be in the way of what is behind it.
+func TestWriteBlockOfNothing(t *testing.T) {
+	before := buf.InUse()
+	long := strings.Repeat("behind", 1000)
+	e := newEngine(t, strand.Options{})
+	held := make(chan int64, 1)
+	nc := dial(t, serve(t, e, func(*strand.Conn) strand.Handler {
+		return &hooks{open: func(c *strand.Conn) {
+			for range 20 { // more than are sent at a time
+				if err := c.WriteBlock(buf.Take(c.ID(), 1)); err != nil {
+					t.Error(err)
+				}
+			}
+			held <- buf.InUse() - before
+			_, _ = c.WriteString(long)
+		}}
+	}))
+	if n := <-held; n > 1 { // the portable transport reads ahead into one
+		t.Errorf("%d empty Blocks are kept", n)
+	}
+	got := make([]byte, len(long))
+	if n, err := io.ReadFull(nc, got); err != nil || string(got) != long {
+		t.Errorf("%d bytes arrived (%v)", n, err)
+	}
+}
+
+// TestWriteForeignBlockOverTLS: a Block of another connection is not encrypted for this one, either.
+func TestWriteForeignBlockOverTLS(t *testing.T) { // invariant I1
+	log, logger := captured()
+	e := newEngine(t, strand.Options{Logger: logger})
+	wrote, ended := make(chan error, 1), make(chan error, 1)
+	addr := tlsServer(t, e, serverConfig(t), nil, func() strand.Handler {
+		return &hooks{
+			readable: func(c *strand.Conn) {
+				if _, err := c.Read(make([]byte, 10)); err != nil {
+					return
+				}
+				foreign := buf.Take(c.ID()+1000, 100)
+				defer foreign.Release()
+				foreign.Append([]byte("another connection's"))
+				wrote <- c.WriteBlock(foreign)
+			},
+			close: func(_ *strand.Conn, err error) { ended <- err },
+		}
+	})
+	nc := dialTLS(t, addr, insecure(tls.VersionTLS13))
+	if _, err := nc.Write([]byte("go")); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := io.ReadAll(nc); len(got) != 0 {
+		t.Errorf("sent %q", got)
+	}
+	if err := <-wrote; !errors.Is(err, strand.ErrIsolation) {
+		t.Errorf("WriteBlock: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, strand.ErrIsolation) {
+		t.Errorf("OnClose: %v", err)
+	}
+	if n := e.Stats().Violations; n != 1 || len(log.bytes()) == 0 {
+		t.Errorf("%d violations counted, %d bytes of log", n, len(log.bytes()))
 	}
 }

@@ -53,8 +53,7 @@ func TestBlockCursors(t *testing.T) {
 	}
 }
 
-// TestDataIsNotTail wants what was read whole, and nothing behind it: a short
-// read into a big Block never shows what the Block held before.
+// TestCut wants what stands behind the gap, and only that, moved up.
 func TestCut(t *testing.T) {
 	b := Take(1, 100)
 	defer b.Release()
@@ -82,6 +81,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestDataIsNotTail wants what was read whole, and nothing behind it: a short
+// read into a big Block never shows what the Block held before.
 func TestDataIsNotTail(t *testing.T) { // hazards 177, 179
 	b := Take(1, 512)
 	defer b.Release()

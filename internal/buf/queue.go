@@ -104,13 +104,17 @@ func (q *Queue) Append(owner uint64, p []byte) error {
 const joinMax = 1 << 10
 
 // Give moves b, or its bytes, to the end of the queue of the connection owner: a
-// few bytes join the last Block if it has room, and b is released. After an error
-// b is the caller's.
+// few bytes join the last Block if it has room, and b is released, as an empty one
+// is. After an error b is the caller's.
 func (q *Queue) Give(owner uint64, b *Block) error {
 	if b.owner != owner {
 		return ErrOwner
 	}
 	n := b.Len()
+	if n == 0 { // a piece of nothing is never sent, and stands in the way of what is
+		b.Release()
+		return nil
+	}
 	if n > joinMax || q.tail == nil || q.tail.block == nil || len(q.tail.block.Tail()) < n {
 		return q.Push(owner, b)
 	}

@@ -130,6 +130,16 @@ func TestGiveJoins(t *testing.T) {
 	q.Release()
 }
 
+// TestGiveOfNothing: an empty Block is released, and nothing is queued.
+func TestGiveOfNothing(t *testing.T) {
+	before := InUse()
+	var q Queue
+	if err := q.Give(1, Take(1, 100)); err != nil || q.Blocks() != 0 || q.head != nil || InUse() != before {
+		t.Errorf("%d Blocks are queued, %d in use (%v)", q.Blocks(), InUse()-before, err)
+	}
+	q.Release()
+}
+
 func TestPeekBounds(t *testing.T) { // hazard 139
 	var q Queue
 	defer q.Release()
