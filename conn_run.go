@@ -117,6 +117,7 @@ func (c *Conn) runAside() {
 }
 
 func (c *Conn) finishAside() {
+	c.lp.Rouse()
 	c.uncork()
 	if !c.rest() {
 		c.schedule()

@@ -231,7 +231,6 @@ func TestIdleHoldsNothing(t *testing.T) { // hazard 63
 		roundTrip(t, dial(t, a), "hello")
 	}
 	await(t, "no goroutine for 300 idle connections", func() bool { return runtime.NumGoroutine() <= routines+2 })
-	if n := e.Stats().BlocksInUse; n != 0 {
-		t.Errorf("%d Blocks in use", n)
-	}
+	// The last answer may be read before its Block is released.
+	await(t, "no Block for 300 idle connections", func() bool { return e.Stats().BlocksInUse == 0 })
 }

@@ -208,6 +208,27 @@ func (d *Watchdog) watch() {
 	}
 }
 
+// Rouse has the watchdog look after the loops for a while: those whose callbacks run
+// beside them, in goroutines that may keep every processor busy.
+func (l *Loop) Rouse() { l.watch.rouse() }
+
+// lookIn wakes a driver that sleeps on events. Go's poller, in which it waits, is
+// looked at by processors that have nothing else to run, and otherwise every 10 ms:
+// handlers that keep them busy would have new requests wait for that long.
+func (l *Loop) lookIn() {
+	if !l.asleep.Load() {
+		return
+	}
+	l.mu.Lock() // so that the poller is not closed under it
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	if err := l.poller.Look(); err != nil {
+		l.fail("look", err)
+	}
+}
+
 // held returns how many loops run user code.
 func (d *Watchdog) held() int {
 	d.mu.Lock()
@@ -243,6 +264,9 @@ func (d *Watchdog) look() int {
 		seen[i] = w
 	}
 	d.mu.Unlock()
+	for _, l := range loops { // never changed in place
+		l.lookIn()
+	}
 	for _, h := range held {
 		h.loop.notice(h.word)
 	}

@@ -241,3 +241,59 @@ func TestBlocks(t *testing.T) {
 		t.Fatal("Wait sleeps through an event")
 	}
 }
+
+// TestLook wants a Wait that is blocked to return for an event, if only because of Look,
+// and to go on waiting if there is none.
+func TestLook(t *testing.T) {
+	each(t, func(t *testing.T, p Poller) {
+		s := sockets(t)
+		if err := p.Add(s.ours, 7); err != nil {
+			return // Portable watches nothing
+		}
+		events := make([]Event, 8)
+		for { // what is ready from the beginning
+			if n, err := p.Wait(events, false); err != nil {
+				t.Fatal(err)
+			} else if n == 0 {
+				break
+			}
+		}
+		returned := make(chan int)
+		go func() {
+			for {
+				n, err := p.Wait(events, true)
+				if err != nil {
+					t.Error(err)
+				}
+				returned <- n
+				if n > 0 {
+					return
+				}
+			}
+		}()
+		if err := p.Look(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case n := <-returned:
+			t.Fatalf("Look ended a Wait with %d events", n)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if _, err := unix.Write(s.theirs, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			if err := p.Look(); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case n := <-returned:
+				if n == 1 && events[0].Token == 7 {
+					return
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("the event is not reported")
+			}
+		}
+	})
+}

@@ -3,10 +3,10 @@
 package poll
 
 import (
-	"encoding/binary"
 	"errors"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,18 +18,14 @@ const Native = true
 // batch is how many events one epoll_wait fetches at the most.
 const batch = 256
 
-// wakeToken is the token of the eventfd; no slot has this index.
-const wakeToken = ^uint64(0)
-
 // Epoll is the Linux backend. It waits for its epoll descriptor in Go's own
 // poller in place of blocking a thread in epoll_wait: measured equal or better
 // at every load (docs/design.md).
 type Epoll struct {
-	fd     int
-	wakefd int
-	file   *os.File // owns fd, and registers it with Go's poller
-	raw    syscall.RawConn
-	buf    [batch]unix.EpollEvent
+	fd   int
+	file *os.File // owns fd, and registers it with Go's poller
+	raw  syscall.RawConn
+	buf  [batch]unix.EpollEvent
 
 	// fetch's results, kept here so that its closure is made once.
 	n     int
@@ -48,30 +44,17 @@ func Open() (Poller, error) {
 		_ = unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	p := &Epoll{fd: fd, wakefd: -1, file: os.NewFile(uintptr(fd), "epoll")}
-	if err := p.open(); err != nil {
-		_ = p.Close()
-		return nil, err
-	}
-	return p, nil
-}
-
-func (p *Epoll) open() error {
+	p := &Epoll{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
 	raw, err := p.file.SyscallConn()
 	if err != nil {
-		return err
+		return nil, errors.Join(err, p.Close())
 	}
 	p.raw = raw
 	p.fetch = func(fd uintptr) bool {
 		p.n, p.err = p.wait0(int(fd))
 		return p.n > 0 || p.err != nil
 	}
-	p.wakefd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return os.NewSyscallError("eventfd", err)
-	}
-	// Edge-triggered: every write is a new edge, and nobody need read the counter.
-	return p.ctl(unix.EPOLL_CTL_ADD, p.wakefd, unix.EPOLLIN|unix.EPOLLET, wakeToken)
+	return p, nil
 }
 
 func (p *Epoll) ctl(op, fd int, events uint32, token uint64) error {
@@ -98,25 +81,33 @@ func (p *Epoll) Wait(events []Event, block bool) (int, error) {
 	p.max = min(len(events), batch)
 	n, err := p.wait0(p.fd)
 	if n == 0 && err == nil && block {
-		if err := p.raw.Read(p.fetch); err != nil {
-			return 0, err
-		}
-		n, err = p.n, p.err
+		n, err = p.wait()
 	}
 	if err != nil {
 		return 0, err
 	}
-	out := 0
 	for i := range p.buf[:n] {
 		ev := &p.buf[i]
 		token := *(*uint64)(unsafe.Pointer(&ev.Fd))
-		if token == wakeToken {
-			continue
-		}
-		events[out] = Event{Token: token, Ready: ready(ev.Events)}
-		out++
+		events[i] = Event{Token: token, Ready: ready(ev.Events)}
 	}
-	return out, nil
+	return n, nil
+}
+
+// wait waits for events or a Wake.
+func (p *Epoll) wait() (int, error) {
+	err := p.raw.Read(p.fetch)
+	if err == nil {
+		return p.n, p.err
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return 0, err
+	}
+	// Woken. A Wake that comes before the deadline is off is not lost: this returns.
+	if err := p.file.SetReadDeadline(time.Time{}); err != nil {
+		return 0, err
+	}
+	return p.wait0(p.fd)
 }
 
 // wait0 asks without waiting. It is a raw system call: with a timeout of 0 it
@@ -151,27 +142,24 @@ func ready(events uint32) Ready {
 	return r
 }
 
-// one is the value an eventfd is woken with.
-var one = binary.NativeEndian.AppendUint64(nil, 1)
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
 
-// Wake implements Poller.
-func (p *Epoll) Wake() error {
-	for {
-		_, err := unix.Write(p.wakefd, one)
-		if err == nil || err == unix.EAGAIN { // EAGAIN: the counter is full, so an edge is pending
-			return nil
-		}
-		if err != unix.EINTR {
-			return os.NewSyscallError("write", err)
-		}
+// Wake implements Poller: it ends the wait in Go's poller as a deadline would, which
+// makes the waiting goroutine runnable at once and costs no system call. An eventfd
+// would be seen only when the scheduler next looks at its descriptors.
+func (p *Epoll) Wake() error { return p.file.SetReadDeadline(past) }
+
+// Look implements Poller.
+func (p *Epoll) Look() error {
+	fds := [1]unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
+	var now unix.Timespec // does not wait
+	n, _, _ := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	if int(n) != 1 {
+		return nil // nothing, or an error that the next Wait will report
 	}
+	return p.Wake()
 }
 
 // Close implements Poller.
-func (p *Epoll) Close() error {
-	err := p.file.Close()
-	if p.wakefd >= 0 {
-		err = errors.Join(err, unix.Close(p.wakefd))
-	}
-	return err
-}
+func (p *Epoll) Close() error { return p.file.Close() }

@@ -1,4 +1,4 @@
-// Package poll is the kernel's readiness calls and nothing else. Six functions
+// Package poll is the kernel's readiness calls and nothing else. Seven functions
 // are the whole seam between strand and a platform:
 //
 //	Open() (Poller, error)
@@ -11,6 +11,9 @@
 //	                  return with none is allowed, an event that is not true is allowed
 //	                  (but not Dead: that is believed for good)
 //	Wake()            make a Wait that is blocked, or the next one, return; any goroutine
+//	Look()            make a Wait that is blocked return if there are events, should whoever
+//	                  wakes it be late: Go's poller is looked at only by a processor that
+//	                  has nothing to run; any goroutine
 //	Close()
 //
 // Add, Delete, Wait and Close are called by the loop's driver only, one at a
@@ -45,6 +48,7 @@ type Poller interface {
 	Delete(fd int) error
 	Wait(events []Event, block bool) (int, error)
 	Wake() error
+	Look() error
 	Close() error
 }
 
@@ -81,6 +85,9 @@ func (p *Portable) Wake() error {
 	}
 	return nil
 }
+
+// Look does nothing.
+func (p *Portable) Look() error { return nil }
 
 // Close does nothing.
 func (p *Portable) Close() error { return nil }

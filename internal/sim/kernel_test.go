@@ -365,6 +365,9 @@ func (p *poller) Wait(events []poll.Event, block bool) (int, error) {
 	return <-ch, nil
 }
 
+// Look has nothing to do: here whoever waits for events is told of them.
+func (p *poller) Look() error { return nil }
+
 func (p *poller) Wake() error {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
