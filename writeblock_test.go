@@ -103,6 +103,32 @@ func TestWriteBlockOfNothing(t *testing.T) {
 	}
 }
 
+// TestWriteBlockOverTLS: what is encrypted is a copy, and the Block goes home.
+func TestWriteBlockOverTLS(t *testing.T) {
+	before := buf.InUse()
+	e := newEngine(t, strand.Options{})
+	addr := tlsServer(t, e, serverConfig(t), nil, func() strand.Handler {
+		return &hooks{readable: func(c *strand.Conn) {
+			b := buf.Take(c.ID(), 1<<10)
+			n, err := c.Read(b.Tail())
+			if b.Advance(n); n == 0 || err != nil {
+				b.Release()
+				return
+			}
+			if err := c.WriteBlock(b); err != nil {
+				t.Error(err)
+				b.Release()
+			}
+		}}
+	})
+	nc := dialTLS(t, addr, insecure(tls.VersionTLS13))
+	for range 10 {
+		roundTrip(t, nc, "in a Block")
+	}
+	_ = nc.Close()
+	await(t, "every Block is home", func() bool { return buf.InUse() <= before })
+}
+
 // TestWriteForeignBlockOverTLS: a Block of another connection is not encrypted for this one, either.
 func TestWriteForeignBlockOverTLS(t *testing.T) { // invariant I1
 	log, logger := captured()

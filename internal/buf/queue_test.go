@@ -111,6 +111,16 @@ func TestQueueOwner(t *testing.T) {
 	}
 	mine.Release() // it stayed the caller's
 	q.Release()
+	if err := q.Append(1, []byte("mine")); err != nil {
+		t.Fatal(err)
+	}
+	foreign = Take(2, 512)
+	foreign.Append([]byte("another's"))
+	if err := q.Give(1, foreign); !errors.Is(err, ErrOwner) || q.Len() != 4 {
+		t.Errorf("Give of another's Block that could join: %v, %d bytes queued", err, q.Len())
+	}
+	foreign.Release()
+	q.Release()
 }
 
 // TestGiveJoins: a few bytes join a Block that has room, and need none of their own.
