@@ -96,13 +96,14 @@ func wantDropped(t *testing.T, e *strand.Engine, cause string) {
 
 // TestDroppedBeforeTheHandshakeEnds: what was written is not sent in the clear, and is dropped with its connection.
 func TestDroppedBeforeTheHandshakeEnds(t *testing.T) {
-	for cause, end := range map[string]func(net.Conn){
-		"other": func(net.Conn) {}, // the handshake's own timeout
-		"peer":  func(peer net.Conn) { _ = peer.Close() },
+	for cause, end := range map[string]func(*strand.Conn, net.Conn){
+		"other": func(*strand.Conn, net.Conn) {}, // the handshake's own timeout
+		"peer":  func(_ *strand.Conn, peer net.Conn) { _ = peer.Close() },
+		"local": func(c *strand.Conn, _ net.Conn) { _ = c.Abort() },
 	} {
 		t.Run(cause, func(t *testing.T) {
 			e := newEngine(t, strand.Options{HandshakeTimeout: 50 * time.Millisecond})
-			ended := make(chan error, 1)
+			opened, ended := make(chan *strand.Conn, 1), make(chan error, 1)
 			a := tlsServer(t, e, serverConfig(t), nil, func() strand.Handler {
 				return &hooks{open: func(c *strand.Conn) {
 					if _, err := c.Write(make([]byte, 1234)); err != nil {
@@ -111,11 +112,13 @@ func TestDroppedBeforeTheHandshakeEnds(t *testing.T) {
 					if _, err := c.WriteString("five"); err != nil {
 						t.Error(err)
 					}
+					opened <- c
 				}, close: func(_ *strand.Conn, err error) { ended <- err }}
 			})
-			end(dial(t, a))
+			peer := dial(t, a)
+			end(<-opened, peer)
 			var failed *strand.HandshakeError
-			if err := <-ended; !errors.As(err, &failed) {
+			if err := <-ended; errors.As(err, &failed) != (cause != "local") {
 				t.Errorf("OnClose: %v", err)
 			}
 			want := map[string]uint64{cause: 1238}

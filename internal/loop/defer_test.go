@@ -30,6 +30,7 @@ type talker struct {
 	l        *Loop
 	id       uint64
 	turn     func()
+	more     func() bool // whether another turn follows
 	holds    atomic.Bool // output waits
 	deferred func()
 }
@@ -43,6 +44,13 @@ func (s *talker) Event(poll.Ready) bool {
 	driving := s.l.Leave(ticket)
 	if !driving || !s.l.Defer(s) {
 		s.Deferred()
+	}
+	if s.more != nil && s.more() {
+		if driving {
+			s.l.Again(s)
+		} else {
+			s.l.Schedule(s)
+		}
 	}
 	return driving
 }
@@ -155,21 +163,35 @@ func TestDeferBehindOneThatBlocks(t *testing.T) {
 	}
 }
 
-// TestDeferBehindHandOff is the same for a callback that says that it blocks.
+// TestDeferBehindHandOff is the same for a callback that says that it blocks, and the
+// next driver sends before it does anything else.
 func TestDeferBehindHandOff(t *testing.T) {
 	all, fire := talkers(t, 100)
+	const blocks = 40
 	release := make(chan struct{})
 	defer close(release)
 	sent := make(chan struct{}, 1000)
+	waited := make(chan int, 10)
 	var block atomic.Bool
 	for i, s := range all {
 		s.deferred = func() { sent <- struct{}{} }
-		if i == 40 {
+		switch i {
+		case blocks:
 			s.turn = func() {
 				if block.Load() {
 					s.l.HandOff(s.id)
 					<-release
 				}
+			}
+		case blocks + 1:
+			s.turn = func() {
+				n := 0
+				for _, earlier := range all[:blocks] {
+					if earlier.holds.Load() {
+						n++
+					}
+				}
+				waited <- n
 			}
 		}
 	}
@@ -178,14 +200,45 @@ func TestDeferBehindHandOff(t *testing.T) {
 		for range all {
 			<-sent
 		}
+		<-waited
 	}
 	block.Store(true)
+	stats := &all[0].l.stats
+	noticed := stats.noticed.Load()
 	fire()
+	if n := <-waited; n > 0 && stats.noticed.Load() == noticed { // else one that was held up sends by itself
+		t.Errorf("the output of %d turns waits behind the next driver's first", n)
+	}
 	for range len(all) - 1 {
 		select {
 		case <-sent:
 		case <-time.After(20 * time.Second):
 			t.Fatal("output waits for a callback that blocks")
+		}
+	}
+}
+
+// TestDeferNotBehindTheEvents: a turn behind a batch's events is not put off, for
+// nothing but the next event would send its output.
+func TestDeferNotBehindTheEvents(t *testing.T) {
+	all, fire := talkers(t, 100)
+	sent := make(chan struct{}, 1000)
+	for _, s := range all {
+		first := false
+		s.more = func() bool {
+			first = !first
+			return first
+		}
+		s.deferred = func() { sent <- struct{}{} }
+	}
+	for range 5 { // the batch behind a quick one is gathered
+		fire()
+		for i := range 2 * len(all) {
+			select {
+			case <-sent:
+			case <-time.After(20 * time.Second):
+				t.Fatalf("the output of %d turns is not sent", 2*len(all)-i)
+			}
 		}
 	}
 }
