@@ -163,7 +163,7 @@ func (r *result) try(dir string) {
 	}
 	for _, args := range r.tests() {
 		limit := "-timeout=120s"
-		if args[0] != "." && args[0] != "./internal/sim" && args[0] != "./http1" {
+		if args[0] != "./internal/sim" && strings.HasPrefix(args[0], "./internal/") {
 			limit = "-timeout=40s" // they take a second or two
 		}
 		if _, err := command(dir, "go", append([]string{"test", "-count=1", "-vet=off", limit}, args...)...); err != nil {
@@ -182,7 +182,7 @@ func (r *result) tests() [][]string {
 		out = append(out, []string{own})
 	}
 	out = append(out, []string{"./internal/sim", "-sim.seeds=3000"})
-	if own == "./http1" {
+	if own == "./http1" || own == "./websocket" {
 		out = append(out, []string{own})
 	}
 	return append(out, []string{"."})
