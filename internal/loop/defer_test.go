@@ -40,12 +40,13 @@ func (s *talker) Event(poll.Ready) bool {
 	if s.turn != nil {
 		s.turn()
 	}
+	more := s.more != nil && s.more()
 	s.holds.Store(true)
 	driving := s.l.Leave(ticket)
 	if !driving || !s.l.Defer(s) {
 		s.Deferred()
 	}
-	if s.more != nil && s.more() {
+	if more {
 		if driving {
 			s.l.Again(s)
 		} else {
