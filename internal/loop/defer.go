@@ -3,11 +3,14 @@ package loop
 // What the callbacks of a large batch wrote is sent some turns later, many
 // connections' at once: the peers' processes are then woken once and find work
 // until the next such burst, in place of being woken for each response, which is
-// the dearest part of a small write. Nobody waits for long: see gather.
+// the dearest part of a small write. Nobody waits for long: see mayGather, and deferLong
+// for callbacks that are slow without warning.
 const (
-	deferBatch = 64        // events of a batch from which it is worth it
-	deferMax   = 32        // sources that wait at the most
-	deferQuick = 20 * 1000 // nanoseconds an event of the last batch may have taken, on average
+	deferBatch = 64                    // events of a batch from which it is worth it
+	deferMax   = 32                    // sources that wait at the most
+	deferLook  = 8                     // turns after which the clock is looked at
+	deferQuick = 20 * 1000             // nanoseconds an event of the last batch may have taken, on average
+	deferLong  = deferMax * deferQuick // nanoseconds after which a burst is sent as it is
 )
 
 // Defer reports whether s waits: its Deferred is called after some more turns, at
@@ -18,8 +21,9 @@ func (l *Loop) Defer(s Source) bool {
 		return false
 	}
 	l.late = append(l.late, s)
-	if len(l.late) >= deferMax {
+	if n := len(l.late); n >= deferMax || n%deferLook == 0 && l.clock()-l.flushed > deferLong {
 		l.flush()
+		l.flushed = l.clock()
 	}
 	return true
 }

@@ -244,6 +244,20 @@ func TestDeferNotBehindTheEvents(t *testing.T) {
 	}
 }
 
+// TestDeferNotBehindSlowTurns: turns that become slow within a batch do not hold the output of those before for as
+// long as many of them take.
+func TestDeferNotBehindSlowTurns(t *testing.T) {
+	var now int64
+	l := &Loop{gather: true, clock: func() int64 { return now }}
+	for i := range 2 * deferMax {
+		now += 10 * deferQuick
+		l.Defer(&talker{})
+		if len(l.late) >= deferLook {
+			t.Fatalf("turn %d: the output of %d waits for %v", i, len(l.late), time.Duration(now-l.flushed))
+		}
+	}
+}
+
 // TestDeferNotWhenSlow: small batches, and those behind a slow one, are not put off.
 func TestDeferNotWhenSlow(t *testing.T) {
 	l := &Loop{n: 100}

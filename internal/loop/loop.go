@@ -62,6 +62,7 @@ type Loop struct {
 	roundAt int
 	due     []int32
 	late    []Source // sources whose Deferred is due
+	flushed int64    // when they were last called, or the batch began
 	began   int64    // when the batch was fetched
 	quick   bool     // the last batch with events took little time for each
 	gather  bool     // Defer puts off: only while events are dispatched
@@ -394,7 +395,7 @@ func (l *Loop) fetch() {
 		before = l.clock()
 		l.yield = before
 	}
-	l.began = before
+	l.began, l.flushed = before, before
 	l.nowT.Store(uint32(before >> tickShift))
 	if block {
 		l.asleep.Store(false) // nowT is true again: see Now
