@@ -73,7 +73,8 @@ var mutants = []mutant{
 	{"internal/loop/loop.go", "	l.flush() // the one before", "	// the one before", "what a driver put off is forgotten when it is replaced", ""},
 	{"internal/loop/loop.go", "	l.flush()\n	l.gather = false\n", "	l.gather = false\n", "what was put off is not sent at the end of the batch", ""},
 	{"internal/loop/loop.go", "	l.flush()\n	l.gather = false\n", "	l.flush()\n", "output is put off behind the events, too", ""},
-	{"internal/loop/defer.go", "	if len(l.late) >= deferMax {", "	if false {", "any number of turns' output waits", ""},
+	{"internal/loop/defer.go", "n >= deferMax || n%deferLook", "n%deferLook", "any number of turns' output waits", ""},
+	{"internal/loop/defer.go", "n >= deferMax || n%deferLook == 0 && l.clock()-l.flushed > deferLong", "n >= deferMax", "output waits behind turns that became slow", ""},
 	{"internal/loop/defer.go", "	return l.quick && n >= least", "	return n >= least", "output waits behind callbacks that take long", ""},
 	{"internal/loop/defer.go", "		l.late[i] = nil\n		s.Deferred()\n", "		l.late[i] = nil\n		if i > 0 {\n			s.Deferred()\n		}\n", "the first that was put off is forgotten", ""},
 
