@@ -31,19 +31,10 @@ var blank http.Request
 // serve parses a head, runs the handler and finishes the exchange. It reports whether the
 // connection may go on with the next request now.
 func (hc *conn) serve(head string) bool {
-	var array [24]h1.Field
-	r, fields, err := h1.ParseRequest(head, array[:])
+	ex, err := hc.parse(head)
 	if err != nil {
 		return hc.refuse(err)
 	}
-	ex := new(exchange)
-	if err := h1.ParseTarget(r.Method, r.Target, &ex.url); err != nil {
-		return hc.refuse(err)
-	}
-	if limit := hc.scope.srv.MaxBodyBytes; limit > 0 && r.ContentLength > limit {
-		return hc.refuse(&h1.Error{Status: http.StatusRequestEntityTooLarge, Reason: "the request body is too large"})
-	}
-	ex.open(hc, &r, fields)
 	hc.cur.Store(ex)
 	hc.setState(http.StateActive)
 	if ex.body == nil && hc.peerGone() {
@@ -53,6 +44,27 @@ func (hc *conn) serve(head string) bool {
 		return false
 	}
 	return hc.finish(ex)
+}
+
+// parse makes the exchange of a head. It is a call of its own so that what it needs on the
+// stack is not beneath the handler, which would have a goroutine's small stack grow.
+//
+//go:noinline
+func (hc *conn) parse(head string) (*exchange, error) {
+	var array [24]h1.Field
+	r, fields, err := h1.ParseRequest(head, array[:])
+	if err != nil {
+		return nil, err
+	}
+	ex := new(exchange)
+	if err := h1.ParseTarget(r.Method, r.Target, &ex.url); err != nil {
+		return nil, err
+	}
+	if limit := hc.scope.srv.MaxBodyBytes; limit > 0 && r.ContentLength > limit {
+		return nil, &h1.Error{Status: http.StatusRequestEntityTooLarge, Reason: "the request body is too large"}
+	}
+	ex.open(hc, &r, fields)
+	return ex, nil
 }
 
 func (hc *conn) refuse(err error) bool {
