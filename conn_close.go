@@ -150,6 +150,16 @@ func (c *Conn) ended() error {
 	return errLocalClose
 }
 
+// unsendable returns what keeps the connection from sending, as a cause.
+func (c *Conn) unsendable() error {
+	if r := c.rare.Load(); r != nil {
+		if err := r.writeError(); err != nil {
+			return err
+		}
+	}
+	return c.ended()
+}
+
 // deadline returns the tick that is d away, never 0 or fired.
 func (c *Conn) deadline(d time.Duration) uint32 {
 	return max(c.lp.Tick(min(d, farthest)), fired+1)

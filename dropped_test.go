@@ -1,6 +1,7 @@
 package strand_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"maps"
 	"net"
@@ -149,6 +150,40 @@ func TestNothingDropped(t *testing.T) {
 	await(t, "the end", func() bool { return e.Stats().Conns == 0 })
 	if s := e.Stats(); s.BytesDropped != 0 {
 		t.Errorf("%v", s.DroppedBytes)
+	}
+}
+
+// TestDroppedBehindTheHandshake: what waited for the end of a handshake, and finds that the peer has gone, is dropped
+// whole, not only as far as it had been encrypted.
+func TestDroppedBehindTheHandshake(t *testing.T) {
+	const much = 1 << 20
+	e := newEngine(t, strand.Options{MaxQueued: 2 * much})
+	gone := make(chan struct{})
+	config := serverConfig(t)
+	config.VerifyConnection = func(tls.ConnectionState) error { // before the peer's Finished is read
+		<-gone
+		return nil
+	}
+	a := tlsServer(t, e, config, nil, func() strand.Handler {
+		return &hooks{open: func(c *strand.Conn) {
+			for range 4 {
+				if _, err := c.Write(make([]byte, much/4)); err != nil {
+					t.Error(err)
+				}
+			}
+		}, readable: echo}
+	})
+	peer := dial(t, a)
+	if err := tls.Client(peer, insecure(tls.VersionTLS13)).Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	_ = peer.(*net.TCPConn).SetLinger(0)
+	_ = peer.Close()
+	close(gone)
+	await(t, "the end", func() bool { s := e.Stats(); return s.Accepted == 1 && s.Conns == 0 })
+	// As text, or as records that are a little longer.
+	if s := e.Stats(); s.BytesDropped < much || s.BytesDropped > much+much/50 {
+		t.Errorf("%d bytes were accepted, %d dropped: %v", much, s.BytesDropped, s.DroppedBytes)
 	}
 }
 

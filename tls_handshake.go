@@ -209,6 +209,7 @@ func (t *tlsLayer) sendHeld(hs *handshake) {
 	t.gather = true
 	goodbye := c.phase == closing || c.fin == finWanted
 	c.mu.Unlock()
+	lost := 0
 	for _, s := range hs.held {
 		if s == "" {
 			continue
@@ -216,12 +217,15 @@ func (t *tlsLayer) sendHeld(hs *handshake) {
 		if !t.unhold(hs, len(s)) {
 			break
 		}
-		if _, err := t.tc.Write(buf.BytesOf(s)); err != nil {
-			break // the connection is retired
+		if n, err := t.tc.Write(buf.BytesOf(s)); err != nil {
+			lost = len(s) - n // the connection is retired, or a write has failed
+			break
 		}
 	}
 	hs.held = nil
-	hs.heldSize.Store(0)
+	if lost += int(hs.heldSize.Swap(0)); lost > 0 {
+		c.drop(lost, c.unsendable())
+	}
 	if goodbye {
 		_ = t.tc.CloseWrite()
 	}
