@@ -155,6 +155,36 @@ func TestBufferPanics(t *testing.T) {
 	}
 }
 
+// closer is a BufferHandler that closes its connection when it is asked for memory.
+type closer struct{ *bringer }
+
+func (h closer) Buffer(c *Conn, n int) []byte {
+	_ = c.Close()
+	return h.bringer.Buffer(c, n)
+}
+
+// TestCloseInBuffer: a Close that comes while memory is being found, by which Buffer
+// may wait, is as good as one before: no message follows it.
+func TestCloseInBuffer(t *testing.T) {
+	for _, n := range []int{10, 60 << 10} {
+		for _, valid := range []bool{true, false} {
+			b := newBringer(t, func(n int) []byte { return make([]byte, n) })
+			b.message = func(_ *Conn, _ MessageType, msg []byte) { t.Errorf("a message of %d bytes behind Close", len(msg)) }
+			r := rawDial(t, serve(t, "strand", nil, func() Handler { return closer{b} }), "", "")
+			text := strings.Repeat("x", n-1) + "y"
+			if !valid {
+				text = "\xff" + text
+			}
+			r.send(frame(0x81, text) + frame(0x81, "behind") + frame(0x88, "\x03\xe8"))
+			r.expectClose(Normal)
+			_ = r.nc.Close()
+			if e := b.wait(t); e.Code != Normal || b.asked != 1 {
+				t.Errorf("OnClose received %+v, %d buffers were asked for", e, b.asked)
+			}
+		}
+	}
+}
+
 // sharer is a BufferHandler whose connections share their memory, each message
 // giving it back when it has been echoed.
 type sharer struct {

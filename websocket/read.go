@@ -172,6 +172,9 @@ func (c *Conn) feedWhole(p []byte) int {
 		return end
 	}
 	msg := c.memory(h, tailRoom(h.RSV1))[:len(payload)]
+	if c.kind == intoBuffers && c.state.Load() != stateOpen { // Buffer closed it, or waited while somebody did
+		return end
+	}
 	unmask(h, msg, payload, 0)
 	if h.RSV1 {
 		c.inflate(h.Op, msg)
