@@ -187,6 +187,43 @@ func TestDroppedBehindTheHandshake(t *testing.T) {
 	}
 }
 
+// TestDroppedAsTheWriterHolds: a writer that keeps bytes for the end of the handshake as another goroutine aborts has
+// them counted under what ended the connection, like those before.
+func TestDroppedAsTheWriterHolds(t *testing.T) {
+	const conns = 20
+	e := newEngine(t, strand.Options{MaxQueued: 1 << 30})
+	config := serverConfig(t)
+	accepted := make(chan uint64, conns)
+	a := serve(t, e, func(c *strand.Conn) strand.Handler {
+		if err := c.StartTLS(config, nil); err != nil {
+			t.Error(err)
+		}
+		go func() {
+			var sum uint64
+			var err error
+			for n, p := 0, make([]byte, 1<<20); err == nil; n, err = c.Write(p) { // long enough to be met by the Abort
+				if sum += uint64(n); sum == uint64(3*len(p)) {
+					go c.Abort()
+				}
+			}
+			accepted <- sum
+		}()
+		return &hooks{}
+	})
+	var sum uint64
+	for range conns {
+		peer, err := net.Dial("tcp", a.String())
+		if err == nil { // else it is reset already
+			defer peer.Close()
+		}
+		sum += <-accepted
+	}
+	await(t, "the end", func() bool { return e.Stats().Conns == 0 })
+	if s := e.Stats(); s.BytesDropped != sum || s.DroppedBytes["local"] != sum {
+		t.Errorf("%d bytes were accepted, %d dropped: %v", sum, s.BytesDropped, s.DroppedBytes)
+	}
+}
+
 func TestCountDrops(t *testing.T) {
 	e := newEngine(t, strand.Options{})
 	opened := make(chan *strand.Conn, 1)

@@ -31,7 +31,8 @@ func (hs *handshake) end() {
 	hs.once.Do(func() { close(hs.done) })
 }
 
-// hold keeps what is written until it can be encrypted. wmu is held.
+// hold keeps what is written until it can be encrypted; the caller has counted it
+// in heldSize. wmu is held.
 func (hs *handshake) hold(n int, head []byte, bufs [][]byte, s string) {
 	p := make([]byte, 0, n-len(s))
 	p = append(p, head...)
@@ -39,7 +40,6 @@ func (hs *handshake) hold(n int, head []byte, bufs [][]byte, s string) {
 		p = append(p, b...)
 	}
 	hs.held = append(hs.held, string(p), s)
-	hs.heldSize.Add(int32(n))
 }
 
 // firstRecord is the first byte of every TLS connection: the type of a record

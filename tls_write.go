@@ -31,19 +31,26 @@ func (t *tlsLayer) send(head []byte, bufs [][]byte, s string) (int, error) {
 	if err == nil && !ready {
 		err = t.roomHeld(n)
 	}
-	if err == nil && ready && n > 0 {
+	var hs *handshake
+	switch {
+	case err != nil || n == 0:
+	case ready:
 		t.gather, t.hold = true, true
+	default:
+		if hs = t.hs.Load(); hs != nil { // which does not change under wmu
+			hs.heldSize.Add(int32(n)) // under mu: whoever retires the connection counts them
+		}
 	}
 	c.mu.Unlock()
 	if err != nil || n == 0 {
 		return 0, err
 	}
 	if !ready {
-		if hs := t.hs.Load(); hs != nil {
-			hs.hold(n, head, bufs, s)
-			return n, nil
+		if hs == nil {
+			return 0, errClosed
 		}
-		return 0, errClosed
+		hs.hold(n, head, bufs, s)
+		return n, nil
 	}
 	err = t.seal(n, head, bufs, s)
 	t.written()
