@@ -113,6 +113,7 @@ func (l *Loop) CountSpawned() { l.stats.spawned.Add(1) }
 type Watchdog struct {
 	tick   time.Duration
 	asleep atomic.Bool
+	stay   atomic.Bool // turns ended beside the loops since the last look
 	wakeup chan struct{}
 
 	mu    sync.Mutex
@@ -200,7 +201,7 @@ func (d *Watchdog) watch() {
 			return
 		default:
 		}
-		if d.look() == 0 {
+		if d.look() == 0 && !d.stay.Swap(false) {
 			idle++
 		} else {
 			idle = 0
@@ -210,7 +211,12 @@ func (d *Watchdog) watch() {
 
 // Rouse has the watchdog look after the loops for a while: those whose callbacks run
 // beside them, in goroutines that may keep every processor busy.
-func (l *Loop) Rouse() { l.watch.rouse() }
+func (l *Loop) Rouse() {
+	if !l.watch.stay.Load() { // many say so between two looks
+		l.watch.stay.Store(true)
+	}
+	l.watch.rouse()
+}
 
 // lookIn wakes a driver that sleeps on events. Go's poller, in which it waits, is
 // looked at by processors that have nothing else to run, and otherwise every 10 ms:
