@@ -73,41 +73,6 @@ func (c *Conn) Writev(bufs ...[]byte) (int, error) {
 	return n, nil
 }
 
-// WriteBlock is Write for pooled memory that was taken for this connection: what
-// the protocols of this module build their output in, and the engine sends without
-// a copy. The Block is the engine's when the error is nil, else still the caller's.
-func (c *Conn) WriteBlock(b *buf.Block) error {
-	if b.Owner() != c.id { // asked here, too, for what is encrypted is copied first
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.violated(buf.ErrOwner)
-		return ErrIsolation
-	}
-	if t := c.tls.Load(); t != nil {
-		if _, err := t.send(b.Data(), nil, ""); err != nil {
-			return err
-		}
-		b.Release()
-		return nil
-	}
-	n := b.Len()
-	c.mu.Lock()
-	err := c.admit(n)
-	if err == nil {
-		if err = c.out.Give(c.id, b); err != nil {
-			c.violated(err)
-			err = ErrIsolation
-		} else {
-			c.settle(n)
-		}
-	}
-	c.mu.Unlock()
-	if err == errTLSBegan {
-		return c.WriteBlock(b)
-	}
-	return err
-}
-
 // WriteString is Write for a string, which may be queued without a copy: one
 // string can wait in any number of connections.
 func (c *Conn) WriteString(s string) (int, error) { return c.WritevString(nil, s) }

@@ -37,8 +37,8 @@ func TestForeignBlockIsNeverSent(t *testing.T) { // invariant I1
 	})
 	t.Run("written", func(t *testing.T) {
 		neverSent(t, 0, func(c *Conn, foreign *buf.Block) {
-			if err := c.WriteBlock(foreign); !errors.Is(err, ErrIsolation) {
-				t.Errorf("WriteBlock: %v", err)
+			if err := buf.Send(c, foreign); !errors.Is(err, ErrIsolation) {
+				t.Errorf("Send: %v", err)
 			}
 			foreign.Release() // it is still ours
 		})

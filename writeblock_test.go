@@ -14,9 +14,9 @@ import (
 	"github.com/d74363f0/strand/internal/buf"
 )
 
-// TestWriteBlock: Blocks arrive whole and in order among other writes, from a callback and from a goroutine; what is
+// TestSendBlock: Blocks arrive whole and in order among other writes, from a callback and from a goroutine; what is
 // refused stays the caller's.
-func TestWriteBlock(t *testing.T) {
+func TestSendBlock(t *testing.T) {
 	before := buf.InUse()
 	block := func(c *strand.Conn, s string) *buf.Block {
 		b := buf.Take(c.ID(), len(s))
@@ -26,7 +26,7 @@ func TestWriteBlock(t *testing.T) {
 	var want bytes.Buffer
 	write := func(c *strand.Conn, s string) {
 		want.WriteString(s)
-		if err := c.WriteBlock(block(c, s)); err != nil {
+		if err := buf.Send(c, block(c, s)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -53,7 +53,7 @@ func TestWriteBlock(t *testing.T) {
 	c.SetMaxQueued(1)
 	for { // until the peer's window is full
 		b := block(c, strings.Repeat("x", 64<<10))
-		if err := c.WriteBlock(b); err != nil {
+		if err := buf.Send(c, b); err != nil {
 			if !errors.Is(err, strand.ErrQueueFull) {
 				t.Errorf("a full queue: %v", err)
 			}
@@ -65,7 +65,7 @@ func TestWriteBlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := block(c, "too late")
-	if err := c.WriteBlock(b); !errors.Is(err, net.ErrClosed) {
+	if err := buf.Send(c, b); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after the end: %v", err)
 	}
 	b.Release()
@@ -76,9 +76,9 @@ func TestWriteBlock(t *testing.T) {
 	}
 }
 
-// TestWriteBlockOfNothing: an empty Block is given back and leaves no trace in the queue, in which one that cannot
+// TestSendBlockOfNothing: an empty Block is given back and leaves no trace in the queue, in which one that cannot
 // be sent would be in the way of what is behind it.
-func TestWriteBlockOfNothing(t *testing.T) {
+func TestSendBlockOfNothing(t *testing.T) {
 	before := buf.InUse()
 	long := strings.Repeat("behind", 1000)
 	e := newEngine(t, strand.Options{})
@@ -86,7 +86,7 @@ func TestWriteBlockOfNothing(t *testing.T) {
 	nc := dial(t, serve(t, e, func(*strand.Conn) strand.Handler {
 		return &hooks{open: func(c *strand.Conn) {
 			for range 20 { // more than are sent at a time
-				if err := c.WriteBlock(buf.Take(c.ID(), 1)); err != nil {
+				if err := buf.Send(c, buf.Take(c.ID(), 1)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -103,8 +103,8 @@ func TestWriteBlockOfNothing(t *testing.T) {
 	}
 }
 
-// TestWriteBlockOverTLS: what is encrypted is a copy, and the Block goes home.
-func TestWriteBlockOverTLS(t *testing.T) {
+// TestSendBlockOverTLS: what is encrypted is a copy, and the Block goes home.
+func TestSendBlockOverTLS(t *testing.T) {
 	before := buf.InUse()
 	e := newEngine(t, strand.Options{})
 	addr := tlsServer(t, e, serverConfig(t), nil, func() strand.Handler {
@@ -115,7 +115,7 @@ func TestWriteBlockOverTLS(t *testing.T) {
 				b.Release()
 				return
 			}
-			if err := c.WriteBlock(b); err != nil {
+			if err := buf.Send(c, b); err != nil {
 				t.Error(err)
 				b.Release()
 			}
@@ -143,7 +143,7 @@ func TestWriteForeignBlockOverTLS(t *testing.T) { // invariant I1
 				foreign := buf.Take(c.ID()+1000, 100)
 				defer foreign.Release()
 				foreign.Append([]byte("another connection's"))
-				wrote <- c.WriteBlock(foreign)
+				wrote <- buf.Send(c, foreign)
 			},
 			close: func(_ *strand.Conn, err error) { ended <- err },
 		}
@@ -156,7 +156,7 @@ func TestWriteForeignBlockOverTLS(t *testing.T) { // invariant I1
 		t.Errorf("sent %q", got)
 	}
 	if err := <-wrote; !errors.Is(err, strand.ErrIsolation) {
-		t.Errorf("WriteBlock: %v", err)
+		t.Errorf("Send: %v", err)
 	}
 	if err := <-ended; !errors.Is(err, strand.ErrIsolation) {
 		t.Errorf("OnClose: %v", err)

@@ -327,7 +327,7 @@ func (w *response) send(p []byte, end bool) error {
 		data := w.out.Data()
 		head = data[:w.headLen]
 		tail = w.headTail(data[w.headLen:w.headLen:w.bodyAt], gathered, p)
-		if len(p) == 0 && !w.chunking && w.headLen+len(tail) <= w.bodyAt {
+		if len(p) == 0 && !w.chunking && &tail[0] == &data[w.headLen] {
 			return w.sendOut(len(tail))
 		}
 	} else {
@@ -361,7 +361,7 @@ func (w *response) sendOut(n int) error {
 		w.out.Cut(w.headLen+n, w.out.Len())
 	}
 	w.bodyAt = w.out.Len() // nothing is gathered any more
-	err := w.whenRoom(func(c *strand.Conn) error { return c.WriteBlock(w.out) })
+	err := w.whenRoom(func(c *strand.Conn) error { return buf.Send(c, w.out) })
 	if err != nil {
 		w.out.Release()
 	}

@@ -40,6 +40,51 @@ func checkDocs(s *source) []string {
 	return findings
 }
 
+// checkReach holds R2: no exported identifier reaches a Block.
+func checkReach(s *source) []string {
+	if !exported(s) {
+		return nil
+	}
+	var findings []string
+	look := func(name string, in ast.Node) {
+		ast.Inspect(in, func(n ast.Node) bool {
+			if f, ok := n.(*ast.Field); ok && len(f.Names) > 0 && !f.Names[0].IsExported() {
+				if _, isStruct := in.(*ast.StructType); isStruct {
+					return false // a field that nobody can name
+				}
+			}
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "buf" {
+					findings = append(findings, s.at(sel.Pos(), "%s reaches buf.%s: no exported identifier does (R2)", name, sel.Sel.Name))
+				}
+			}
+			return true
+		})
+	}
+	for _, decl := range s.file.Decls {
+		switch d := decl.(type) {
+		case *ast.FuncDecl:
+			if d.Name.IsExported() && exportedReceiver(d) {
+				look(d.Name.Name, d.Type)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch x := spec.(type) {
+				case *ast.TypeSpec:
+					if x.Name.IsExported() {
+						look(x.Name.Name, x.Type)
+					}
+				case *ast.ValueSpec:
+					if x.Names[0].IsExported() && x.Type != nil {
+						look(x.Names[0].Name, x.Type)
+					}
+				}
+			}
+		}
+	}
+	return findings
+}
+
 // exportedReceiver says whether the function is none's method or that of an exported type.
 func exportedReceiver(fn *ast.FuncDecl) bool {
 	if fn.Recv == nil {

@@ -147,6 +147,19 @@ var rules = []rule{
 		},
 	},
 	{
+		name: "nothing exported reaches a Block", check: checkReach,
+		bad: []sample{
+			{"conn.go", "package p\n\n// W writes.\nfunc (c *Conn) W(b *buf.Block) error { return nil }\n"},
+			{"http1/server.go", "package p\n\n// Server serves.\ntype Server struct{ In *buf.Block }\n"},
+			{"handler.go", "package p\n\n// H handles.\ntype H interface{ On(b *buf.Block) }\n"},
+			{"conn.go", "package p\n\n// Last is one.\nvar Last *buf.Block\n"},
+		},
+		good: []sample{
+			{"conn.go", "package p\n\n// Conn is one.\ntype Conn struct{ out buf.Queue }\n\nfunc (c *Conn) w(b *buf.Block) {}\n"},
+			{"internal/buf/send.go", "package p\n\nvar Send func(b *buf.Block)\n"},
+		},
+	},
+	{
 		name: "each package says what it is", check: checkOnePackage,
 		bad:  []sample{{"internal/buf/block.go", "package p\n"}},
 		good: []sample{{"internal/buf/block.go", "// Package p is.\npackage p\n"}, {"a_test.go", "package p\n"}},
