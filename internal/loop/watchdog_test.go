@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -49,4 +50,41 @@ func TestWatchdogSleepsWithoutUserCode(t *testing.T) {
 		t.Fatal("the watchdog sleeps while user code runs")
 	}
 	await(t, "the watchdog's sleep again", d.asleep.Load)
+}
+
+// looked is a poller that says when the watchdog has it look.
+type looked struct {
+	*poll.Portable
+	looks chan struct{}
+}
+
+func (p *looked) Look() error {
+	select {
+	case p.looks <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// TestLooksInOnASleepingLoop: the watchdog has the poller of a loop that sleeps look for events once turns end
+// beside it, for the processors may be busy with those.
+func TestLooksInOnASleepingLoop(t *testing.T) {
+	p := &looked{poll.NewPortable(), make(chan struct{}, 1)}
+	watch := NewWatchdog()
+	watch.Start()
+	defer watch.Stop()
+	l := New(p, watch, slog.New(slog.NewTextHandler(io.Discard, nil)), func() int64 { return 0 })
+	l.Start()
+	defer func() {
+		l.Stop()
+		soon(t, l.Done(), "the loop's end")
+	}()
+	for !l.asleep.Load() || !watch.asleep.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	for len(p.looks) > 0 {
+		<-p.looks
+	}
+	l.Rouse()
+	soon(t, p.looks, "a look at the sleeping loop's poller")
 }
