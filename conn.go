@@ -144,6 +144,11 @@ func (c *Conn) setHandler(h Handler) {
 	c.mu.Lock() // for onHangup, which reads it outside the strand
 	c.handler = h
 	c.mu.Unlock()
+	if _, ok := h.(buf.AheadReader); ok {
+		c.state.Or(stEager)
+	} else if c.is(stEager) {
+		c.clear(stEager | stAhead)
+	}
 }
 
 // LocalAddr returns our address. It is made anew for each call, so that an

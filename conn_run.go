@@ -175,8 +175,8 @@ func (c *Conn) callbacks() {
 	if c.take(stPost) {
 		c.runPosts()
 	}
-	if c.take(stRead) && c.alive() {
-		c.readable()
+	if ok, from := c.takeFrom(stRead); ok && c.alive() {
+		c.readable(from&stAhead != 0)
 	}
 	if c.take(stDrained) && c.alive() {
 		c.handler.OnDrained(c)
@@ -214,14 +214,33 @@ func (c *Conn) runPosts() {
 	}
 }
 
-// readable runs OnReadable.
-func (c *Conn) readable() {
+// readable runs OnReadable, for an event that the handler has read ahead or not.
+func (c *Conn) readable(ahead bool) {
 	if t := c.tls.Load(); t != nil && t.intercept() {
 		return
 	}
-	c.readDone, c.news = false, true
-	c.budget = readBudget
+	if !ahead {
+		c.readDone = false
+		c.budget = readBudget
+	}
+	c.news = true
 	c.handler.OnReadable(c)
+}
+
+// Ahead implements loop.Source. The strand is held from here until Run: who comes between finds
+// the connection busy, as in a callback, and a further event takes stAhead away. No user
+// code runs, so there is no ticket.
+func (c *Conn) Ahead(r poll.Ready) bool {
+	if r&^poll.Writable != poll.Readable || c.state.Load() != stEager || c.tls.Load() != nil || c.link.std != nil {
+		return false
+	}
+	if !c.state.CompareAndSwap(stEager, stEager|stBusy|stRead|stAhead) {
+		return false
+	}
+	c.readDone = false
+	c.budget = readBudget
+	c.handler.(buf.AheadReader).ReadAhead(buf.Ours{})
+	return true
 }
 
 // settleInput sees to what the callbacks of a turn left: unread input is

@@ -30,6 +30,9 @@ const (
 	stClosed  // OnClose has been called
 	stTold    // OnHangup has been called
 	stShaking // a TLS handshake reads the link: no OnReadable
+
+	stEager // the handler is a buf.AheadReader
+	stAhead // stRead's event has been read for the handler: see Ahead
 )
 
 // The bits above are a number: how many turns are to be run in a goroutine,
@@ -69,6 +72,9 @@ func (c *Conn) post(bits uint32) (claimed bool) {
 	for {
 		s := c.state.Load()
 		n := s | bits
+		if bits&stRead != 0 {
+			n &^= stAhead // there is more to read than what was read ahead
+		}
 		claimed = s&stBusy == 0 && runnable(n) != 0
 		if claimed {
 			n |= stBusy
@@ -99,13 +105,24 @@ func (c *Conn) signal(bits uint32) {
 // take takes an event, and reports whether it is there and can run now. The
 // caller holds the strand.
 func (c *Conn) take(event uint32) bool {
+	ok, _ := c.takeFrom(event)
+	return ok
+}
+
+// takeFrom is take that also returns the word the event was taken from. With stRead
+// goes stAhead.
+func (c *Conn) takeFrom(event uint32) (bool, uint32) {
 	for {
 		s := c.state.Load()
 		if runnable(s)&event == 0 {
-			return false
+			return false, s
 		}
-		if c.state.CompareAndSwap(s, s&^event) {
-			return true
+		n := s &^ event
+		if event == stRead {
+			n &^= stAhead
+		}
+		if c.state.CompareAndSwap(s, n) {
+			return true, s
 		}
 	}
 }

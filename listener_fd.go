@@ -142,6 +142,9 @@ func (f *fdListener) Expire(uint32) bool {
 // Deferred implements loop.Source; a listener puts nothing off.
 func (f *fdListener) Deferred() {}
 
+// Ahead implements loop.Source: nor does it begin anything early.
+func (f *fdListener) Ahead(poll.Ready) bool { return false }
+
 // Replaced implements loop.Source; no user code runs in a listener.
 func (f *fdListener) Replaced() {}
 

@@ -144,6 +144,25 @@ func (hc *conn) OnReadable(c *strand.Conn) {
 	hc.settle()
 }
 
+// ReadAhead implements buf.AheadReader: it reads what is most often one head. An error shows again
+// when readHead asks.
+func (hc *conn) ReadAhead(buf.Ours) {
+	if hc.mode != modeHead || hc.waiting || hc.in != nil {
+		return
+	}
+	b, err := buf.TryTake(hc.c.ID(), readBlock)
+	if err != nil {
+		return // OnReadable asks again, where it can be told
+	}
+	n, _ := hc.c.Read(b.Tail())
+	if n <= 0 {
+		b.Release()
+		return
+	}
+	b.Advance(n)
+	hc.in = b
+}
+
 // OnDrained goes on with requests that waited for the client to read.
 func (hc *conn) OnDrained(*strand.Conn) {
 	if !hc.waiting {
@@ -315,9 +334,12 @@ func (hc *conn) beginPartial(scan h1.Scanner) {
 	}
 }
 
-// fill reads more input behind what hc.in holds.
+// fill reads more input behind what hc.in holds. There is no Block before there is input.
 func (hc *conn) fill() error {
 	if hc.in == nil {
+		if _, err := hc.c.Read(nil); err != nil {
+			return err
+		}
 		hc.in = buf.Take(hc.c.ID(), readBlock)
 	}
 	if len(hc.in.Tail()) == 0 {

@@ -29,13 +29,25 @@ func (w *response) writeHeader(code int) {
 	}
 	w.status = code
 	w.has = 0
-	w.out = buf.Take(w.hc.c.ID(), 256+headGap+gatherMax/4)
+	w.out = w.firstBlock()
 	w.out.Advance(len(h1.AppendStatusLine(w.out.Tail()[:0], int(w.minor), code, statusText(code))))
 	w.headerLines(false)
 	w.headLen = w.out.Len()
 	w.room(headGap)
 	w.out.Advance(headGap) // whatever these bytes are, nobody sees them: see send
 	w.bodyAt = w.out.Len()
+}
+
+// firstBlock returns an empty Block for a response. The one its head came in will do if
+// nothing is left in it, and no body is to follow: until the handler returns nobody
+// looks for input then. mu is held, and it says that the exchange has not ended.
+func (w *response) firstBlock() *buf.Block {
+	hc := w.hc
+	if b := hc.in; b != nil && b.Len() == 0 && w.ex.body == nil {
+		hc.in = nil
+		return b
+	}
+	return buf.Take(hc.c.ID(), 256+headGap+gatherMax/4)
 }
 
 // informational sends a 1xx response at once. mu is held.
@@ -72,6 +84,12 @@ func statusText(code int) string {
 // headerLines appends the handler's header lines to w.out, sorted by name, and notes what
 // they say about the message. mu is held.
 func (w *response) headerLines(informational bool) {
+	if len(w.header) == 1 { // most often, and to look for it is cheaper than to go through a map
+		if values, ok := w.header["Content-Type"]; ok {
+			w.headerField("Content-Type", values, informational)
+			return
+		}
+	}
 	var array [16]string
 	names := array[:0]
 	for name := range w.header {
@@ -81,14 +99,18 @@ func (w *response) headerLines(informational bool) {
 		slices.Sort(names)
 	}
 	for _, name := range names {
-		values := w.header[name]
-		if !w.noteHeader(name, values, informational) {
-			continue
-		}
-		for _, v := range values {
-			w.room(len(name) + len(v) + 4)
-			w.out.Advance(len(h1.AppendField(w.out.Tail()[:0], name, v)))
-		}
+		w.headerField(name, w.header[name], informational)
+	}
+}
+
+// headerField appends the lines of one header field to w.out. mu is held.
+func (w *response) headerField(name string, values []string, informational bool) {
+	if !w.noteHeader(name, values, informational) {
+		return
+	}
+	for _, v := range values {
+		w.room(len(name) + len(v) + 4)
+		w.out.Advance(len(h1.AppendField(w.out.Tail()[:0], name, v)))
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 // user code ran).
 type Source interface {
 	Event(r poll.Ready) (driving bool) // the poller reported r
+	Ahead(r poll.Ready) (ran bool)     // the same, and its turn comes soon: if ran, by Run
 	Run() (driving bool)               // its turn, after Schedule
 	Expire(now uint32) (driving bool)  // its timer, set with Arm, is due
 	Unlink() (driving bool)            // after Drop: the slot is given up; end it
@@ -56,16 +57,18 @@ type Loop struct {
 	slots   slots
 	wheel   wheel
 	events  [256]poll.Event
-	n, at   int      // events[at:n] are not dispatched yet
-	ready   []Source // sources that want a turn in the next round
-	round   []Source // the round in progress, from roundAt
+	n, at   int               // events[at:n] are not dispatched yet
+	early   [burstMost]Source // those of a group that have read ahead, by index of their event
+	aheadTo int               // the events below are of groups that were offered to
+	ready   []Source          // sources that want a turn in the next round
+	round   []Source          // the round in progress, from roundAt
 	roundAt int
 	due     []int32
 	late    []Source // sources whose Deferred is due
 	flushed int64    // when they were last called, or the batch began
 	began   int64    // when the batch was fetched
 	quick   bool     // the last batch with events took little time for each
-	gather  bool     // Defer puts off: only while events are dispatched
+	burst   int      // how many sources Defer puts off; 0 if none: only while events are dispatched
 	ends    []func() // deferred closes, run at the end of the batch
 	yield   int64    // when the driver last let other goroutines run
 	spawn   int      // sources to be run in goroutines before inline is tried again
@@ -282,14 +285,25 @@ func (l *Loop) step() bool {
 
 func (l *Loop) dispatch() bool {
 	for l.at < l.n {
+		if l.at == l.aheadTo && l.burst >= burstMost {
+			l.readAhead()
+		}
 		ev := l.events[l.at]
+		early := &l.early[l.at%burstMost]
 		l.at++
+		if src := *early; src != nil {
+			*early = nil
+			if !src.Run() {
+				return false
+			}
+			continue
+		}
 		if _, src := l.slots.find(ev.Token); src != nil && !src.Event(ev.Ready) {
 			return false
 		}
 	}
 	l.flush()
-	l.gather = false
+	l.burst = 0
 	return true
 }
 
@@ -389,8 +403,8 @@ func (l *Loop) fetch() {
 	if err != nil {
 		l.fail("wait", err)
 	}
-	l.gather = l.mayGather(n, before)
-	l.n, l.at = n, 0
+	l.burst = l.mayGather(n, before)
+	l.n, l.at, l.aheadTo = n, 0, 0
 	if block {
 		before = l.clock()
 		l.yield = before

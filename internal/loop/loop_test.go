@@ -71,6 +71,8 @@ func (s *source) Unlink() bool {
 
 func (s *source) Deferred() {}
 
+func (s *source) Ahead(poll.Ready) bool { return false }
+
 func (s *source) Replaced() {
 	if s.replaced != nil {
 		s.replaced()

@@ -15,6 +15,7 @@ func (*idle) Run() bool             { return true }
 func (*idle) Expire(uint32) bool    { return true }
 func (*idle) Unlink() bool          { return true }
 func (*idle) Deferred()             {}
+func (*idle) Ahead(poll.Ready) bool { return false }
 func (*idle) Replaced()             {}
 
 // TestStaleToken takes and gives slots at random: a token finds its own source

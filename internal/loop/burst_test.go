@@ -33,6 +33,7 @@ type talker struct {
 	more     func() bool // whether another turn follows
 	holds    atomic.Bool // output waits
 	deferred func()
+	ahead    func() bool
 }
 
 func (s *talker) Event(poll.Ready) bool {
@@ -60,6 +61,13 @@ func (s *talker) Deferred() {
 	if s.holds.CompareAndSwap(true, false) && s.deferred != nil {
 		s.deferred()
 	}
+}
+
+func (s *talker) Ahead(poll.Ready) bool {
+	if s.ahead == nil {
+		return false
+	}
+	return s.ahead()
 }
 
 func (s *talker) Run() bool          { return s.Event(0) }
@@ -119,14 +127,14 @@ func TestDefer(t *testing.T) {
 	for range 20 {
 		fire()
 		soon(t, done, "the last output")
-		if most.Load() > deferMax {
+		if most.Load() > burstMost {
 			t.Fatalf("%d turns' output waited", most.Load())
 		}
-		if most.Load() == deferMax {
+		if most.Load() == burstMost {
 			return // it does wait; a batch that followed one that was held up by the machine need not
 		}
 	}
-	t.Errorf("at the most the output of %d turns waited, want %d", most.Load(), deferMax)
+	t.Errorf("at the most the output of %d turns waited, want %d", most.Load(), burstMost)
 }
 
 // TestDeferBehindOneThatBlocks: what earlier turns wrote does not wait for a callback
@@ -248,35 +256,117 @@ func TestDeferNotBehindTheEvents(t *testing.T) {
 // long as many of them take.
 func TestDeferNotBehindSlowTurns(t *testing.T) {
 	var now int64
-	l := &Loop{gather: true, clock: func() int64 { return now }}
-	for i := range 2 * deferMax {
-		now += 10 * deferQuick
+	l := &Loop{burst: burstMost, clock: func() int64 { return now }}
+	for i := range 2 * burstMost {
+		now += 10 * burstQuick
 		l.Defer(&talker{})
-		if len(l.late) >= deferLook {
+		if len(l.late) >= burstLook {
 			t.Fatalf("turn %d: the output of %d waits for %v", i, len(l.late), time.Duration(now-l.flushed))
 		}
 	}
 }
 
-// TestDeferNotWhenSlow: small batches, and those behind a slow one, are not put off.
-func TestDeferNotWhenSlow(t *testing.T) {
+// TestReadAhead: the sources of a group read before the first of them has its turn, those that
+// did are run and the others told of their event, each once.
+func TestReadAhead(t *testing.T) {
+	all, fire := talkers(t, 100)
+	var ahead, begun atomic.Int64
+	var first atomic.Int64 // how many had read when the first of the batch had its turn
+	done := make(chan struct{}, 1)
+	for i, s := range all {
+		s.ahead = func() bool {
+			ahead.Add(1)
+			return i%2 == 0
+		}
+		s.turn = func() {
+			if n := begun.Add(1); n%100 == 1 {
+				first.Store(ahead.Load())
+			}
+			if n := begun.Load(); n%100 == 0 {
+				done <- struct{}{}
+			}
+		}
+	}
+	for range 20 {
+		ahead.Store(0)
+		fire()
+		soon(t, done, "the last turn")
+		if n := begun.Load(); n%100 != 0 {
+			t.Fatalf("%d turns", n)
+		}
+		if n := ahead.Load(); n == 100 && first.Load() == burstMost {
+			return
+		} else if n != 0 && n != 100 {
+			t.Fatalf("%d of 100 were asked to read ahead", n)
+		}
+	}
+	t.Error("nobody was asked to read ahead")
+}
+
+// TestReadAheadBehindOneThatBlocks: those that have read ahead have their turns though the
+// driver is held up by one of them; the next driver runs them.
+func TestReadAheadBehindOneThatBlocks(t *testing.T) {
+	all, fire := talkers(t, 100)
+	release := make(chan struct{})
+	defer close(release)
+	var ahead atomic.Int64
+	var block atomic.Bool
+	turns := make(chan int, 1000)
+	for i, s := range all {
+		s.ahead = func() bool { ahead.Add(1); return true }
+		s.turn = func() {
+			turns <- i
+			if i == 40 && block.Load() {
+				<-release
+			}
+		}
+	}
+	for range 20 {
+		if ahead.Load() >= 100 {
+			block.Store(true)
+		}
+		ahead.Store(0)
+		fire()
+		seen := make(map[int]bool)
+		for range all {
+			select {
+			case i := <-turns:
+				if seen[i] {
+					t.Fatalf("two turns of %d", i)
+				}
+				seen[i] = true
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%d turns of 100", len(seen))
+			}
+		}
+		if block.Load() {
+			return
+		}
+	}
+	t.Error("nobody was asked to read ahead")
+}
+
+// TestBurstSize: few are put off in a batch of few, and none in one of hardly any or behind a slow one.
+func TestBurstSize(t *testing.T) {
 	l := &Loop{n: 100}
 	for _, c := range []struct {
 		n    int
 		took int64
-		want bool
+		want int
 	}{
-		{deferBatch, 100*deferQuick - 1, true},
-		{deferBatch - 1, 0, false},
-		{deferBatch, 100 * deferQuick, false},
+		{burstBatch, 100*burstQuick - 1, burstMost},
+		{burstBatch - 1, 0, burstFew},
+		{burstLeast, 0, burstFew},
+		{burstLeast - 1, 0, 0},
+		{burstBatch, 100 * burstQuick, 0},
 	} {
 		if got := l.mayGather(c.n, c.took); got != c.want {
-			t.Errorf("%d events behind 100 that took %d ns: %t", c.n, c.took, got)
+			t.Errorf("%d events behind 100 that took %d ns: bursts of %d, want %d", c.n, c.took, got, c.want)
 		}
 	}
 	l.mayGather(1, 0)
 	l.n = 0 // a batch without events says nothing
-	if !l.mayGather(deferBatch, 1e9) {
+	if l.mayGather(burstBatch, 1e9) == 0 {
 		t.Error("a batch without events counts as slow")
 	}
 }
