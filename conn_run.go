@@ -106,6 +106,7 @@ func (c *Conn) runInline() bool {
 
 // runAside is a turn in a goroutine of its own.
 func (c *Conn) runAside() {
+	deepen()
 	began := c.lp.engine.clock()
 	c.turn(0)
 	if took := c.lp.engine.clock() - began; took > int64(slowAfter) {
@@ -115,6 +116,18 @@ func (c *Conn) runAside() {
 	}
 	c.finishAside()
 }
+
+// deepen has a new goroutine's stack, of 2 KiB, grow to the next size now, while there is next to nothing
+// on it that has to be moved: a turn of http1 needs that much in any case.
+//
+//go:noinline
+func deepen() {
+	var room [1200]byte
+	deepened(&room)
+}
+
+//go:noinline
+func deepened(*[1200]byte) {}
 
 func (c *Conn) finishAside() {
 	c.lp.Rouse()
