@@ -27,7 +27,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	if c.readDone {
 		// Everything was taken; only news from the poller justifies a system call.
-		if !c.is(stRead) || !c.clear(stRead) {
+		if !c.is(stRead) || !c.clear(stRead|stAhead) {
 			if !c.alive() {
 				return 0, errClosed
 			}

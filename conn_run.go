@@ -252,7 +252,9 @@ func (c *Conn) Ahead(r poll.Ready) bool {
 	}
 	c.readDone = false
 	c.budget = readBudget
-	c.handler.(buf.AheadReader).ReadAhead(buf.Ours{})
+	if h, ok := c.handler.(buf.AheadReader); ok {
+		h.ReadAhead(buf.Ours{})
+	}
 	return true
 }
 

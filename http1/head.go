@@ -40,10 +40,11 @@ func (w *response) writeHeader(code int) {
 
 // firstBlock returns an empty Block for a response. The one its head came in will do if
 // nothing is left in it, and no body is to follow: until the handler returns nobody
-// looks for input then. mu is held, and it says that the exchange has not ended.
+// looks for input then. One that grew for a large head will not, for a response may be queued
+// for long. mu is held, and it says that the exchange has not ended.
 func (w *response) firstBlock() *buf.Block {
 	hc := w.hc
-	if b := hc.in; b != nil && b.Len() == 0 && w.ex.body == nil {
+	if b := hc.in; b != nil && b.Len() == 0 && b.Cap() <= readBlock && w.ex.body == nil {
 		hc.in = nil
 		return b
 	}

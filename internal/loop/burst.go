@@ -11,27 +11,36 @@ import "github.com/d74363f0/strand/internal/poll"
 // and burstLong for callbacks that are slow without warning.
 const (
 	burstBatch = 64                     // events of a batch from which a burst is burstMost
-	burstMost  = 32                     // sources of a large burst
+	burstMost  = 32                     // events of a large burst
 	burstLeast = 8                      // events of a batch from which there are bursts at all
-	burstFew   = 4                      // sources of a burst in a batch below burstBatch: peers that are few wait for each
+	burstFew   = 4                      // events of a burst in a batch below burstBatch: peers that are few wait for each
 	burstLook  = 8                      // turns after which the clock is looked at
 	burstQuick = 20 * 1000              // nanoseconds an event of the last batch may have taken, on average
 	burstLong  = burstMost * burstQuick // nanoseconds after which a burst is sent as it is
 )
 
-// Defer reports whether s waits: its Deferred is called after some more turns, at
-// the end of the batch's events at the latest, or by the next driver if this one is
+// Defer reports whether s waits: its Deferred is called some events later, at
+// the end of the batch's at the latest, or by the next driver if this one is
 // replaced before. Only the driver may call it.
 func (l *Loop) Defer(s Source) bool {
 	if l.burst == 0 {
 		return false
 	}
+	if len(l.late) == 0 {
+		l.lateAt = l.at
+	}
 	l.late = append(l.late, s)
-	if n := len(l.late); n >= l.burst || n%burstLook == 0 && l.clock()-l.flushed > burstLong {
+	return true
+}
+
+// flushInTime calls what Defer put off if a burst is over: that is a number of events, whether
+// their turns wrote anything or not. It is called before each.
+func (l *Loop) flushInTime() {
+	n := l.at - l.lateAt + 1
+	if n >= l.burst || n%burstLook == 0 && l.clock()-l.flushed > burstLong {
 		l.flush()
 		l.flushed = l.clock()
 	}
-	return true
 }
 
 // flush calls what Defer put off.

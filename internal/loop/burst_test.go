@@ -30,6 +30,7 @@ type talker struct {
 	l        *Loop
 	id       uint64
 	turn     func()
+	silent   bool        // but for this one, which leaves nothing
 	more     func() bool // whether another turn follows
 	holds    atomic.Bool // output waits
 	deferred func()
@@ -42,9 +43,9 @@ func (s *talker) Event(poll.Ready) bool {
 		s.turn()
 	}
 	more := s.more != nil && s.more()
-	s.holds.Store(true)
+	s.holds.Store(!s.silent)
 	driving := s.l.Leave(ticket)
-	if !driving || !s.l.Defer(s) {
+	if !driving || !s.silent && !s.l.Defer(s) {
 		s.Deferred()
 	}
 	if more {
@@ -259,7 +260,9 @@ func TestDeferNotBehindSlowTurns(t *testing.T) {
 	l := &Loop{burst: burstMost, clock: func() int64 { return now }}
 	for i := range 2 * burstMost {
 		now += 10 * burstQuick
+		l.at++
 		l.Defer(&talker{})
+		l.flushInTime()
 		if len(l.late) >= burstLook {
 			t.Fatalf("turn %d: the output of %d waits for %v", i, len(l.late), time.Duration(now-l.flushed))
 		}
@@ -344,6 +347,34 @@ func TestReadAheadBehindOneThatBlocks(t *testing.T) {
 		}
 	}
 	t.Error("nobody was asked to read ahead")
+}
+
+// TestDeferNotBehindSilentTurns: a burst is a number of events, not of outputs; else the only one of a batch would wait for all of it.
+func TestDeferNotBehindSilentTurns(t *testing.T) {
+	for _, c := range []struct{ events, burst int }{{burstBatch - 1, burstFew}, {burstBatch, burstMost}} {
+		all, fire := talkers(t, c.events)
+		var turns, waited atomic.Int64
+		done := make(chan struct{}, 1)
+		for i, s := range all {
+			s.silent = i > 0
+			s.turn = func() {
+				if n := turns.Add(1); n == int64(c.events) {
+					turns.Store(0)
+					done <- struct{}{}
+				}
+			}
+		}
+		all[0].deferred = func() { waited.Store(turns.Load()) }
+		most := int64(0)
+		for range 20 {
+			fire()
+			soon(t, done, "the last turn")
+			most = max(most, waited.Load())
+		}
+		if most != int64(c.burst) { // the first turn is its own
+			t.Errorf("of %d events the first one's output waited for %d, want %d", c.events, most, c.burst)
+		}
+	}
 }
 
 // TestBurstSize: few are put off in a batch of few, and none in one of hardly any or behind a slow one.

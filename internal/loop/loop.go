@@ -65,10 +65,11 @@ type Loop struct {
 	roundAt int
 	due     []int32
 	late    []Source // sources whose Deferred is due
+	lateAt  int      // the event behind that of the first of them
 	flushed int64    // when they were last called, or the batch began
 	began   int64    // when the batch was fetched
 	quick   bool     // the last batch with events took little time for each
-	burst   int      // how many sources Defer puts off; 0 if none: only while events are dispatched
+	burst   int      // for how many events Defer puts off; 0 for none: only while events are dispatched
 	ends    []func() // deferred closes, run at the end of the batch
 	yield   int64    // when the driver last let other goroutines run
 	spawn   int      // sources to be run in goroutines before inline is tried again
@@ -285,6 +286,9 @@ func (l *Loop) step() bool {
 
 func (l *Loop) dispatch() bool {
 	for l.at < l.n {
+		if len(l.late) > 0 {
+			l.flushInTime()
+		}
 		if l.at == l.aheadTo && l.burst >= burstMost {
 			l.readAhead()
 		}

@@ -73,7 +73,7 @@ var mutants = []mutant{
 	{"internal/loop/loop.go", "	l.flush() // the one before", "	// the one before", "what a driver put off is forgotten when it is replaced", ""},
 	{"internal/loop/loop.go", "	l.flush()\n	l.burst = 0\n", "	l.burst = 0\n", "what was put off is not sent at the end of the batch", ""},
 	{"internal/loop/loop.go", "	l.flush()\n	l.burst = 0\n", "	l.flush()\n", "output is put off behind the events, too", ""},
-	{"internal/loop/burst.go", "n >= l.burst || n%burstLook", "n%burstLook", "any number of turns' output waits", ""},
+	{"internal/loop/burst.go", "n >= l.burst || n%burstLook", "n%burstLook", "output waits behind any number of turns", ""},
 	{"internal/loop/burst.go", "n >= l.burst || n%burstLook == 0 && l.clock()-l.flushed > burstLong", "n >= l.burst", "output waits behind turns that became slow", ""},
 	{"internal/loop/burst.go", "	case !l.quick || n < least:", "	case n < least:", "output waits behind callbacks that take long", ""},
 	{"internal/loop/burst.go", "			l.early[i%burstMost] = src\n", "", "who has read ahead is told of the event once more", ""},
@@ -144,7 +144,8 @@ var mutants = []mutant{
 
 	// http1 over it.
 	{"http1/conn.go", "	b.Advance(n)\n	hc.in = b\n", "	b.Release()\n", "what was read ahead is forgotten", ""},
-	{"http1/head.go", "b.Len() == 0 && w.ex.body == nil {", "w.ex.body == nil {", "a response is built in the Block that holds the next request", ""},
+	{"http1/head.go", "b.Len() == 0 && b.Cap()", "b.Cap()", "a response is built in the Block that holds the next request", ""},
+	{"http1/head.go", "b.Cap() <= readBlock && ", "", "a queued response holds as much memory as its request's head", ""},
 	{"http1/body.go", "	hc := b.hc\n	b.hc = nil\n", "	hc := b.hc\n", "a body is not cut when its handler returns", ""},
 	{"http1/response.go", "func (w *response) cut() {\n	w.hc = nil", "func (w *response) cut() {", "a response is not cut when its handler returns", ""},
 	{"http1/response.go", "	w.out.Cut(w.headLen+n, w.bodyAt)\n", "", "the gap between a head and its body is sent", ""},
