@@ -186,7 +186,7 @@ func (d *Watchdog) watch() {
 			time.Sleep(d.tick)
 		} else {
 			d.asleep.Store(true)
-			if d.held() == 0 { // looked at after asleep was set, as rouse is called after a loop's word was
+			if d.held() == 0 && !d.stay.Load() { // looked at after asleep was set, as rouse is called after a loop's word, or stay, was
 				select {
 				case <-d.wakeup:
 				case <-d.stop:

@@ -52,6 +52,31 @@ func TestWatchdogSleepsWithoutUserCode(t *testing.T) {
 	await(t, "the watchdog's sleep again", d.asleep.Load)
 }
 
+// TestWatchdogStaysForTurnsAside: turns that end beside the loops keep the watchdog awake, not only wake it: between two of them
+// it looks at every tick.
+func TestWatchdogStaysForTurnsAside(t *testing.T) {
+	d := NewWatchdog()
+	l := New(poll.NewPortable(), d, slog.Default(), func() int64 { return 0 })
+	d.Start()
+	l.Start()
+	defer func() {
+		l.Stop()
+		<-l.Done()
+		d.Stop()
+	}()
+	await(t, "the watchdog's sleep", d.asleep.Load)
+	for range 100 {
+		l.Rouse()
+		roused := time.Now()
+		time.Sleep(2 * time.Millisecond)
+		slept := d.asleep.Load()
+		if took := time.Since(roused); slept && took < drowsy*WatchTick/2 {
+			t.Fatalf("the watchdog sleeps %v after a turn aside", took)
+		}
+	}
+	await(t, "the watchdog's sleep again", d.asleep.Load)
+}
+
 // looked is a poller that says when the watchdog has it look.
 type looked struct {
 	*poll.Portable

@@ -76,6 +76,7 @@ var mutants = []mutant{
 	{"internal/loop/burst.go", "n >= l.burst || n%burstLook", "n%burstLook", "output waits behind any number of turns", ""},
 	{"internal/loop/burst.go", "n >= l.burst || n%burstLook == 0 && l.clock()-l.flushed > burstLong", "n >= l.burst", "output waits behind turns that became slow", ""},
 	{"internal/loop/burst.go", "	case !l.quick || n < least:", "	case n < least:", "output waits behind callbacks that take long", ""},
+	{"internal/loop/handoff.go", "d.look() == 0 && !d.stay.Swap(false)", "d.look() == 0", "the watchdog sleeps between turns that end aside", ""},
 	{"internal/loop/burst.go", "			l.early[i%burstMost] = src\n", "", "who has read ahead is told of the event once more", ""},
 	{"internal/loop/loop.go", "			*early = nil\n", "", "who has read ahead has a turn for each batch to come", ""},
 	{"internal/loop/burst.go", "		l.late[i] = nil\n		s.Deferred()\n", "		l.late[i] = nil\n		if i > 0 {\n			s.Deferred()\n		}\n", "the first that was put off is forgotten", ""},
