@@ -44,7 +44,7 @@ type Conn struct {
 	// The strand's.
 	readDone bool // the last read took everything there was
 	eof      bool // the end of the input, or an error, has been read
-	unread   bool // rare.unread is not empty
+	unread   bool // reader.unread is not empty
 	news     bool // Read has taken stRead, in whichever callback
 	budget   int32
 	inLow    atomic.Uint32 // counted with rare.inHigh; the strand adds, anyone looks
@@ -70,8 +70,14 @@ type rare struct {
 	posts   []func(*Conn) // mu
 	err     error         // mu: why the connection ended
 	werr    error         // mu: why nothing more can be written
-	unread  []byte        // the strand's
-	readErr error         // the strand's: what ended the input, if not io.EOF
+	reader  *reader       // the strand's, like what is in it: see Conn.reader
+}
+
+// reader is what few who read need.
+type reader struct {
+	unread []byte
+	err    error    // what ended the input, if not io.EOF
+	view   net.Conn // NetConn's, of which there is one: it serialises those who read
 }
 
 // addrs are the addresses of an adopted socket, which has lost them, or of a peer
@@ -119,6 +125,15 @@ func (c *Conn) ex() *rare {
 		return r
 	}
 	return c.rare.Load()
+}
+
+// reader returns the part of rare that is the strand's, made if need be.
+func (c *Conn) reader() *reader {
+	r := c.ex()
+	if r.reader == nil {
+		r.reader = new(reader)
+	}
+	return r.reader
 }
 
 // ID returns the connection's number, which no other connection of the process

@@ -68,7 +68,7 @@ func (c *Conn) readFailed(err error) error {
 	c.eof = true
 	if err != io.EOF {
 		err = c.opError("read", err)
-		c.ex().readErr = err
+		c.reader().err = err
 	}
 	return err
 }
@@ -77,7 +77,7 @@ func (c *Conn) readUnread(p []byte) (int, error) {
 	if !c.alive() {
 		return 0, errClosed
 	}
-	r := c.ex()
+	r := c.reader()
 	n := copy(p, r.unread)
 	if r.unread = r.unread[n:]; len(r.unread) == 0 {
 		r.unread, c.unread = nil, false
@@ -90,8 +90,8 @@ func (c *Conn) readError() error {
 	if !c.alive() {
 		return errClosed
 	}
-	if r := c.rare.Load(); r != nil && r.readErr != nil {
-		return r.readErr
+	if r := c.rare.Load(); r != nil && r.reader != nil && r.reader.err != nil {
+		return r.reader.err
 	}
 	return io.EOF
 }
@@ -102,7 +102,7 @@ func (c *Conn) Unread(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	r := c.ex()
+	r := c.reader()
 	r.unread = append(append(make([]byte, 0, len(p)+len(r.unread)), p...), r.unread...)
 	c.unread = true
 	c.state.Or(stRead)

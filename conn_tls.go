@@ -87,7 +87,7 @@ func (c *Conn) StartTLS(config *tls.Config, o *TLSOptions) error {
 		t.tc = tls.Server(t, config)
 	}
 	if c.unread {
-		r := c.ex()
+		r := c.reader()
 		t.raw, r.unread, c.unread = r.unread, nil, false
 	}
 	t.hs.Store(hs)
@@ -211,7 +211,7 @@ func (t *tlsLayer) read(p []byte) (int, error) {
 		err = ErrWouldBlock
 	default:
 		c.eof = true
-		c.ex().readErr = err
+		c.reader().err = err
 		if !c.alive() {
 			err = errClosed
 		}

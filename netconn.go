@@ -12,8 +12,13 @@ import (
 // now on there are no callbacks but OnClose, and whoever holds the net.Conn
 // reads and writes and closes. What Unread gave back is read first. Timeouts
 // and PauseRead are switched off. Strand only; the net.Conn may be used at
-// once, also in the callback, and for as long as one likes.
+// once, also in the callback, and for as long as one likes. Whoever asks again
+// gets the same.
 func (c *Conn) NetConn() net.Conn {
+	r := c.reader()
+	if r.view != nil {
+		return r.view
+	}
 	c.idleFor.Store(0)
 	c.writeFor.Store(0)
 	c.readBy.Store(0)
@@ -22,9 +27,11 @@ func (c *Conn) NetConn() net.Conn {
 	c.state.Or(stOwned)
 	if t := c.tls.Load(); t != nil {
 		t.begin(true)
-		return &tlsNetConn{netConn{c: c}}
+		r.view = &tlsNetConn{netConn{c: c}}
+	} else {
+		r.view = &netConn{c: c}
 	}
-	return &netConn{c: c}
+	return r.view
 }
 
 // tlsNetConn is the view of a connection that speaks TLS. It has the method by

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"errors"
 
 	"github.com/d74363f0/strand"
 )
@@ -41,10 +40,11 @@ func (strandEcho) OnDrained(*strand.Conn)      {}
 func (strandEcho) OnClose(*strand.Conn, error) {}
 
 func (strandEcho) OnReadable(c *strand.Conn) {
-	var buf [4096]byte
-	for {
-		n, err := c.Read(buf[:])
-		if errors.Is(err, strand.ErrWouldBlock) {
+	var buf [2048]byte                  // room for a message and for the read to come back short; each byte is cleared for each callback
+	for n := len(buf); n == len(buf); { // what is left behind a short read is offered again
+		var err error
+		n, err = c.Read(buf[:])
+		if err == strand.ErrWouldBlock {
 			return
 		}
 		if err != nil {
