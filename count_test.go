@@ -20,7 +20,7 @@ func TestConnSize(t *testing.T) {
 	if n := unsafe.Sizeof(Conn{}); n > most {
 		t.Errorf("a Conn is %d bytes", n)
 	}
-	if n := unsafe.Sizeof(rare{}); n > 144 {
+	if n := unsafe.Sizeof(rare{}); n > 112 {
 		t.Errorf("a rare is %d bytes", n)
 	}
 	if n := unsafe.Sizeof(buf.Queue{}); n > 24 {
