@@ -1,6 +1,9 @@
 package http1
 
 import (
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/d74363f0/strand"
@@ -35,5 +38,30 @@ func TestFirstBlock(t *testing.T) {
 		}
 		b.Release()
 		hc.release()
+	}
+}
+
+// TestResponseBesideBody: a handler may write its response in one goroutine and read its body in another, as
+// http.TimeoutHandler has it. The race detector looks on.
+func TestResponseBesideBody(t *testing.T) {
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			_, _ = io.Copy(io.Discard, r.Body)
+		}()
+		w.WriteHeader(http.StatusOK)
+		_, _ = io.WriteString(w, "ok")
+		<-read
+	}, nil)
+	for range 50 {
+		c := ts.dial(t)
+		_, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2000\r\n\r\n"+strings.Repeat("x", 2000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(answer), "\r\nok") {
+			t.Fatalf("%q, %v", answer, err)
+		}
 	}
 }

@@ -38,15 +38,17 @@ func (w *response) writeHeader(code int) {
 	w.bodyAt = w.out.Len()
 }
 
-// firstBlock returns an empty Block for a response. The one its head came in will do if
-// nothing is left in it, and no body is to follow: until the handler returns nobody
-// looks for input then. One that grew for a large head will not, for a response may be queued
-// for long. mu is held, and it says that the exchange has not ended.
+// firstBlock returns an empty Block for a response. The one its head came in will do if no body
+// is to follow, for until the handler returns nobody looks for input then (else another of the handler's
+// goroutines may be reading: nothing of hc.in is looked at), and if nothing is left in it. One that grew for a large head
+// will not, for a response may be queued for long. mu is held, and it says that the exchange has not ended.
 func (w *response) firstBlock() *buf.Block {
 	hc := w.hc
-	if b := hc.in; b != nil && b.Len() == 0 && b.Cap() <= readBlock && w.ex.body == nil {
-		hc.in = nil
-		return b
+	if w.ex.body == nil {
+		if b := hc.in; b != nil && b.Len() == 0 && b.Cap() <= readBlock {
+			hc.in = nil
+			return b
+		}
 	}
 	return buf.Take(hc.c.ID(), 256+headGap+gatherMax/4)
 }

@@ -145,8 +145,9 @@ var mutants = []mutant{
 
 	// http1 over it.
 	{"http1/conn.go", "	b.Advance(n)\n	hc.in = b\n", "	b.Release()\n", "what was read ahead is forgotten", ""},
+	{"http1/head.go", "	if w.ex.body == nil {\n		if b := hc.in;", "	{\n		if b := hc.in;", "a response is built in the Block that its body comes in", ""},
 	{"http1/head.go", "b.Len() == 0 && b.Cap()", "b.Cap()", "a response is built in the Block that holds the next request", ""},
-	{"http1/head.go", "b.Cap() <= readBlock && ", "", "a queued response holds as much memory as its request's head", ""},
+	{"http1/head.go", " && b.Cap() <= readBlock {", " {", "a queued response holds as much memory as its request's head", ""},
 	{"http1/body.go", "	hc := b.hc\n	b.hc = nil\n", "	hc := b.hc\n", "a body is not cut when its handler returns", ""},
 	{"http1/response.go", "func (w *response) cut() {\n	w.hc = nil", "func (w *response) cut() {", "a response is not cut when its handler returns", ""},
 	{"http1/response.go", "	w.out.Cut(w.headLen+n, w.bodyAt)\n", "", "the gap between a head and its body is sent", ""},
