@@ -24,8 +24,8 @@ echoes() {
 
 answers() {
 	[ "$(curl -fsS --max-time 5 "http://$ADDR/plaintext")" = 'Hello, World!' ] &&
-		curl -fsS --max-time 5 "http://$ADDR/" | grep -q '<html' &&
-		curl -fsS --max-time 5 "http://$ADDR/metrics" | grep -q '^strand_' &&
+		curl -fsS --max-time 5 -o "$WORK/page" "http://$ADDR/" && grep -q '<html' "$WORK/page" &&
+		curl -fsS --max-time 5 -o "$WORK/metrics" "http://$ADDR/metrics" && grep -q '^strand_' "$WORK/metrics" &&
 		wrk -t1 -c64 -d2s "http://$ADDR/plaintext" >"$WORK/wrk.out" && grep Requests/sec "$WORK/wrk.out" &&
 		! grep -E 'Socket errors|Non-2xx' "$WORK/wrk.out"
 }
