@@ -138,15 +138,21 @@ func (h *eager) expect(t *testing.T, want string) {
 	}
 }
 
+// readAhead has what the peer sends read ahead; the driver calls it.
+func readAhead(t *testing.T, c *Conn, nc net.Conn, text string) {
+	t.Helper()
+	send(t, nc, text)
+	arrived(t, c, len(text))
+	if !c.Ahead(poll.Readable) {
+		t.Error("an idle connection was not read ahead")
+	}
+}
+
 // TestAhead: what was read ahead is the handler's in its turn, and the strand is held between.
 func TestAhead(t *testing.T) {
 	h, c, nc, driver := eagerConn(t)
 	driver(func() {
-		send(t, nc, "one")
-		arrived(t, c, 3)
-		if !c.Ahead(poll.Readable) {
-			t.Error("an idle connection was not read ahead")
-		}
+		readAhead(t, c, nc, "one")
 		if c.Ahead(poll.Readable) {
 			t.Error("a connection that is busy was read ahead")
 		}
@@ -163,11 +169,7 @@ func TestAhead(t *testing.T) {
 func TestAheadAndMore(t *testing.T) {
 	h, c, nc, driver := eagerConn(t)
 	driver(func() {
-		send(t, nc, "one")
-		arrived(t, c, 3)
-		if !c.Ahead(poll.Readable) {
-			t.Error("an idle connection was not read ahead")
-		}
+		readAhead(t, c, nc, "one")
 		send(t, nc, "two")
 		arrived(t, c, 3)
 		if !c.Event(poll.Readable) || c.is(stAhead) {

@@ -242,7 +242,7 @@ func (c *Conn) readable(ahead bool) {
 
 // Ahead implements loop.Source. The strand is held from here until Run: who comes between finds
 // the connection busy, as in a callback, and a further event takes stAhead away. No user
-// code runs, so there is no ticket.
+// code runs, so there is no ticket and nothing is recovered: a panic here is a fault of our own.
 func (c *Conn) Ahead(r poll.Ready) bool {
 	if r&^poll.Writable != poll.Readable || c.state.Load() != stEager || c.tls.Load() != nil || c.link.std != nil {
 		return false

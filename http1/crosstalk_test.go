@@ -401,7 +401,7 @@ func runCrosstalk(t *testing.T, listen func(net.Listener) net.Listener, config *
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
 	t.Logf("STRAND_SEED=%d", seed)
-	blocks, goroutines := buf.InUse(), runtime.NumGoroutine()
+	blocks, goroutines := atRest(t)
 	e, err := strand.New(strand.Options{Loops: 2, OnViolation: func(v strand.Violation) { t.Errorf("isolation violation: %+v", v) }})
 	if err != nil {
 		t.Fatal(err)

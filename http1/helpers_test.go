@@ -7,12 +7,14 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/buf"
 )
 
 // testServer is a Server on a loopback port, closed with the test.
@@ -71,6 +73,24 @@ func serve(t testing.TB, h http.HandlerFunc, change func(*Server)) *testServer {
 		}
 	})
 	return ts
+}
+
+// atRest waits until the number of goroutines and of Blocks has not changed for 50 looks, 2 ms apart, and returns
+// both: what the tests before left behind for a moment, such as the goroutines of connections just closed, would
+// otherwise be missed at the end as much as what the test itself leaves is found.
+func atRest(t testing.TB) (blocks int64, goroutines int) {
+	t.Helper()
+	steady := 0
+	for end := time.Now().Add(20 * time.Second); steady < 50; time.Sleep(2 * time.Millisecond) {
+		b, g := buf.InUse(), runtime.NumGoroutine()
+		if steady++; b != blocks || g != goroutines {
+			blocks, goroutines, steady = b, g, 0
+		}
+		if time.Now().After(end) {
+			t.Fatalf("never at rest: %d Blocks, %d goroutines", b, g)
+		}
+	}
+	return blocks, goroutines
 }
 
 // dial connects to the server with a deadline for everything.

@@ -110,7 +110,7 @@ func (s shape) answer(t *testing.T, addr string) string {
 
 // TestResponsesAsNetHTTP: a response looks like net/http's, whichever way its pieces go to the connection.
 func TestResponsesAsNetHTTP(t *testing.T) {
-	before := buf.InUse()
+	before, _ := atRest(t)
 	all := make(map[string]shape)
 	h := func(w http.ResponseWriter, r *http.Request) { all[r.URL.RawQuery].ServeHTTP(w, r) }
 	for _, s := range shapes() {

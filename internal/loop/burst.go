@@ -7,7 +7,7 @@ import "github.com/d74363f0/strand/internal/poll"
 // has arrived is read for many before the first of them has its turn. The peers' processes are then
 // woken once and find work until the next such burst, in place of being woken for each
 // response, which is the dearest part of a small write; and each kind of work, in the kernel
-// and above it, finds its instructions in the cache. Nobody waits for long: see mayGather,
+// and above it, finds its instructions in the cache. Nobody waits for long: see burstSize,
 // and burstLong for callbacks that are slow without warning.
 const (
 	burstBatch = 64                     // events of a batch from which a burst is burstMost
@@ -67,10 +67,10 @@ func (l *Loop) readAhead() {
 	}
 }
 
-// mayGather returns the size of the bursts for a batch of n events, fetched when the one
+// burstSize returns the size of the bursts for a batch of n events, fetched when the one
 // before had ended at now; 0 if its turns are not to be put off: only if the last batch was
 // quick need the first not wait long for those behind it.
-func (l *Loop) mayGather(n int, now int64) int {
+func (l *Loop) burstSize(n int, now int64) int {
 	if l.n > 0 {
 		l.quick = now-l.began < int64(l.n)*burstQuick
 	}

@@ -391,13 +391,13 @@ func TestBurstSize(t *testing.T) {
 		{burstLeast - 1, 0, 0},
 		{burstBatch, 100 * burstQuick, 0},
 	} {
-		if got := l.mayGather(c.n, c.took); got != c.want {
+		if got := l.burstSize(c.n, c.took); got != c.want {
 			t.Errorf("%d events behind 100 that took %d ns: bursts of %d, want %d", c.n, c.took, got, c.want)
 		}
 	}
-	l.mayGather(1, 0)
+	l.burstSize(1, 0)
 	l.n = 0 // a batch without events says nothing
-	if l.mayGather(burstBatch, 1e9) == 0 {
+	if l.burstSize(burstBatch, 1e9) == 0 {
 		t.Error("a batch without events counts as slow")
 	}
 }

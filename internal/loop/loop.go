@@ -407,7 +407,7 @@ func (l *Loop) fetch() {
 	if err != nil {
 		l.fail("wait", err)
 	}
-	l.burst = l.mayGather(n, before)
+	l.burst = l.burstSize(n, before)
 	l.n, l.at, l.aheadTo = n, 0, 0
 	if block {
 		before = l.clock()

@@ -18,20 +18,27 @@ func await(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-// An engine without traffic wakes now and then, for timers and listeners. That
-// must not keep the watchdog ticking (invariant I5); user code must.
-func TestWatchdogSleepsWithoutUserCode(t *testing.T) {
+// watched starts a loop under a watchdog of its own, and waits until that sleeps.
+func watched(t *testing.T) (*Loop, *Watchdog) {
+	t.Helper()
 	d := NewWatchdog()
 	began := time.Now()
 	l := New(poll.NewPortable(), d, slog.Default(), func() int64 { return int64(time.Since(began)) })
 	d.Start()
 	l.Start()
-	defer func() {
+	t.Cleanup(func() {
 		l.Stop()
 		<-l.Done()
 		d.Stop()
-	}()
+	})
 	await(t, "the watchdog's sleep", d.asleep.Load)
+	return l, d
+}
+
+// An engine without traffic wakes now and then, for timers and listeners. That
+// must not keep the watchdog ticking (invariant I5); user code must.
+func TestWatchdogSleepsWithoutUserCode(t *testing.T) {
+	l, d := watched(t)
 	for range 20 {
 		ran := make(chan struct{})
 		l.Post(func() { close(ran) })
@@ -55,16 +62,7 @@ func TestWatchdogSleepsWithoutUserCode(t *testing.T) {
 // TestWatchdogStaysForTurnsAside: turns that end beside the loops keep the watchdog awake, not only wake it: between two of them
 // it looks at every tick.
 func TestWatchdogStaysForTurnsAside(t *testing.T) {
-	d := NewWatchdog()
-	l := New(poll.NewPortable(), d, slog.Default(), func() int64 { return 0 })
-	d.Start()
-	l.Start()
-	defer func() {
-		l.Stop()
-		<-l.Done()
-		d.Stop()
-	}()
-	await(t, "the watchdog's sleep", d.asleep.Load)
+	l, d := watched(t)
 	for range 100 {
 		l.Rouse()
 		roused := time.Now()
