@@ -78,6 +78,7 @@ var mutants = []mutant{
 	{"internal/loop/burst.go", "	case !l.quick || n < least:", "	case n < least:", "output waits behind callbacks that take long", ""},
 	{"internal/loop/handoff.go", "d.look() == 0 && !d.stay.Swap(false)", "d.look() == 0", "the watchdog sleeps between turns that end aside", ""},
 	{"internal/loop/burst.go", "			l.early[i%burstMost] = src\n", "", "who has read ahead is told of the event once more", ""},
+	{"internal/loop/loop.go", "			l.readAhead()\n", "", "nothing is read ahead", ""},
 	{"internal/loop/loop.go", "			*early = nil\n", "", "who has read ahead has a turn for each batch to come", ""},
 	{"internal/loop/burst.go", "		l.late[i] = nil\n		s.Deferred()\n", "		l.late[i] = nil\n		if i > 0 {\n			s.Deferred()\n		}\n", "the first that was put off is forgotten", ""},
 
@@ -98,6 +99,7 @@ var mutants = []mutant{
 	{"conn_state.go", "		claimed = s&stBusy == 0 && runnable(n) != 0", "		claimed = runnable(n) != 0", "two goroutines hold the strand", ""},
 	{"conn_run.go", "		c.state.Or(stClosed)\n		c.handler.OnClose(c, c.reason())", "		c.handler.OnClose(c, c.reason())\n		c.handler.OnClose(c, c.reason())",
 		"OnClose is called twice", ""},
+	{"netconn.go", "	if r.view != nil {\n		return r.view\n	}\n", "", "whoever asks again gets a second view, that reads beside the first", ""},
 	{"conn_state.go", "			n &^= stAhead // there", "			_ = stAhead // there", "what comes behind what was read ahead is not looked for", ""},
 	{"conn_state.go", "		if event == stRead {\n			n &^= stAhead\n		}\n", "", "every event counts as read ahead for ever", ""},
 	{"conn_run.go", "		bits |= stHup | stRead", "		bits |= stHup", "the end of the input is no news",
