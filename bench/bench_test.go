@@ -17,7 +17,7 @@ import (
 
 // TestMain lets the test binary be the children that the driver starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"server", "load", "idle"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"load", "idle"}, os.Args[1]) {
 		if err := dispatch(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 func testDriver(t *testing.T) *driver {
 	t.Helper()
-	d, err := newDriver(&options{rounds: 1, length: time.Second, seed: 1, quick: true})
+	d, err := newDriver(&options{rounds: 1, length: time.Second, seed: 1, quick: true}, peer.All())
 	if err != nil {
 		t.Fatal(err)
 	}

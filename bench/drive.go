@@ -19,8 +19,8 @@ import (
 
 // driver runs rows against peers.
 type driver struct {
-	self     string   // this program, which is every child too
-	dir      string   // scratch: the C server, scripts
+	self     string   // this program, which is every load too
+	dir      string   // scratch: the servers, scripts
 	env      []string // of every child
 	rounds   int
 	warm     time.Duration
@@ -78,7 +78,7 @@ func drive(ctx context.Context, args []string) error {
 	if o.list {
 		return list(os.Stdout, rows, peers)
 	}
-	d, err := newDriver(o)
+	d, err := newDriver(o, peers)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func list(w io.Writer, rows []*row, peers []*peer.Peer) error {
 	return nil
 }
 
-func newDriver(o *options) (*driver, error) {
+func newDriver(o *options, peers []*peer.Peer) (*driver, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -152,11 +152,10 @@ func newDriver(o *options) (*driver, error) {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
-	bin, err := peer.BuildC(dir)
-	if err != nil {
+	if err := d.build(peers); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	d.env = append(os.Environ(), peer.CServerEnv+"="+bin)
+	d.env = append(os.Environ(), peer.CServerEnv+"="+filepath.Join(dir, "epoll"))
 	return d, nil
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -23,12 +22,8 @@ func newReport(o *options, args []string, d *driver, peers []*peer.Peer) *report
 		Rounds:   d.rounds,
 		Seconds:  d.duration.Seconds(),
 	}
-	mods := modules()
 	for _, p := range peers {
-		rep.Versions[p.Name] = runtime.Version()
-		if p.Module != "" {
-			rep.Versions[p.Name] = mods[p.Module]
-		}
+		rep.Versions[p.Name] = d.version(p)
 		if p.Note != "" {
 			rep.Notes[p.Name] = p.Note
 		}
@@ -37,22 +32,6 @@ func newReport(o *options, args []string, d *driver, peers []*peer.Peer) *report
 		rep.Versions["c-epoll"] = "gcc -O2"
 	}
 	return rep
-}
-
-// modules maps the modules built in to their versions.
-func modules() map[string]string {
-	out := map[string]string{}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return out
-	}
-	for _, m := range info.Deps {
-		out[m.Path] = m.Version
-		if m.Replace != nil || m.Version == "" {
-			out[m.Path] = "this tree"
-		}
-	}
-	return out
 }
 
 func machine() report.Machine {

@@ -27,8 +27,6 @@ func main() {
 func dispatch(args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
-		case "server":
-			return serverMain(args[1:])
 		case "load":
 			return loadMain(args[1:])
 		case "idle":

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/app"
 )
 
 // probe asks for what wrk will ask for and compares the answers byte by byte,
@@ -95,18 +95,18 @@ func (w *wrk) answer(br *bufio.Reader) error {
 	if ok {
 		return sameUser(body, id)
 	}
-	if string(body) != peer.PlainText {
+	if string(body) != app.PlainText {
 		return fmt.Errorf("wrong body %q", body)
 	}
 	return nil
 }
 
 func sameUser(body []byte, id string) error {
-	var u peer.User
+	var u app.User
 	if err := json.Unmarshal(body, &u); err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(u, peer.UserFor(id)) {
+	if !reflect.DeepEqual(u, app.UserFor(id)) {
 		return fmt.Errorf("wrong body %q", body)
 	}
 	return nil

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/d74363f0/strand/bench/peer"
 )
 
 // cores names the processors that a process may run on.
@@ -88,7 +90,7 @@ func (d *driver) startServer(ctx context.Context, peerName string, r *row) (*ser
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"server", "-peer", peerName, "-kind", string(r.kind), "-addr", addr}
+	args := []string{"-peer", peerName, "-kind", string(r.kind), "-addr", addr}
 	if r.gcEvery > 0 {
 		args = append(args, "-gc", r.gcEvery.String())
 	}
@@ -96,7 +98,8 @@ func (d *driver) startServer(ctx context.Context, peerName string, r *row) (*ser
 		name := r.name + "-" + strings.ReplaceAll(peerName, "/", "-")
 		args = append(args, "-profile", filepath.Join(d.profile, name), fmt.Sprintf("-fine=%t", r.unit == perConn))
 	}
-	s := &server{peer: peerName, cmd: exec.Command(d.self, args...), addr: addr, done: make(chan struct{}), term: d.profile != ""}
+	program := filepath.Join(d.dir, peer.Find(peerName).Server)
+	s := &server{peer: peerName, cmd: exec.Command(program, args...), addr: addr, done: make(chan struct{}), term: d.profile != ""}
 	s.cmd.Stderr = &s.errs
 	s.cmd.Env = d.env
 	if err := start(s.cmd, r.serverCores()); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/d74363f0/strand/bench/app"
 	"github.com/d74363f0/strand/bench/peer"
 )
 
@@ -93,13 +94,13 @@ func bodyRows() []*row {
 	return []*row{
 		{
 			name: "http-pipelined-16", title: "HTTP plaintext, 64 connections, pipelined by 16", unit: perRequest, kind: peer.HTTP,
-			work: &echo{proto: "http-get", path: "/plaintext", body: peer.PlainText, conns: 64, pipeline: 16, size: len(peer.PlainText)},
+			work: &echo{proto: "http-get", path: "/plaintext", body: app.PlainText, conns: 64, pipeline: 16, size: len(app.PlainText)},
 		},
 		post("http-echo-1k", "POST echo of 1 KiB, 64 connections", 1<<10),
 		post("http-echo-64k", "POST echo of 64 KiB, 64 connections", 64<<10),
 		{
 			name: "http-download-1m", title: "1 MiB download, 16 connections", unit: perRequest, kind: peer.HTTP,
-			work: &echo{proto: "http-get", path: "/download", conns: 16, size: peer.DownloadSize},
+			work: &echo{proto: "http-get", path: "/download", conns: 16, size: app.DownloadSize},
 		},
 	}
 }

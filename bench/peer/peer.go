@@ -1,18 +1,15 @@
-// Package peer holds the servers that are measured, each written the way its
-// library's own documentation would have it, and all doing the same things.
+// Package peer lists the servers that are measured: each library's program is in
+// a directory of ../servers, written the way its own documentation would have it,
+// and all do the same things.
 package peer
 
-import (
-	"fmt"
-	"slices"
-	"time"
-)
+import "slices"
 
 // Kind is a service that a peer can run.
 type Kind string
 
-// The services. HTTP and HTTPS answer the paths of the standard mux in this
-// package; WS and its variants answer at /ws.
+// The services. HTTP and HTTPS answer the paths of package app; WS and its variants
+// answer at /ws.
 const (
 	TCP         Kind = "tcp"
 	HTTP        Kind = "http"
@@ -36,14 +33,8 @@ const (
 // many messages it dropped: a JSON object of counts by the client's port.
 const DropsPath = "/drops"
 
-// SleepTime is how long the handler of /sleep blocks.
-const SleepTime = 50 * time.Millisecond
-
-// DownloadSize is the length in bytes of what /download answers.
-const DownloadSize = 1 << 20
-
-// PlainText is what /plaintext answers.
-const PlainText = "Hello, World!"
+// CServerEnv names the environment variable with the path of the server in C.
+const CServerEnv = "BENCH_C_SERVER"
 
 // Peer is one library in one mode.
 type Peer struct {
@@ -62,34 +53,104 @@ type Peer struct {
 	// CountsDrops says that it answers at DropsPath.
 	CountsDrops bool
 
-	serve map[Kind]func(addr string) error
+	// Server is the directory in ../servers of the program that runs it.
+	Server string
+	// Kinds are its services.
+	Kinds []Kind
 }
 
 // Serves says whether p has the service k.
-func (p *Peer) Serves(k Kind) bool { return p.serve[k] != nil }
+func (p *Peer) Serves(k Kind) bool { return slices.Contains(p.Kinds, k) }
 
-// Serve runs the service k on addr, a host and port, until the process ends. It
-// returns only with an error.
-func (p *Peer) Serve(k Kind, addr string) error {
-	f := p.serve[k]
-	if f == nil {
-		return fmt.Errorf("%s does not serve %s", p.Name, k)
-	}
-	return f(addr)
+const nbio = "github.com/lesismal/nbio"
+
+// all is in the order of reports.
+var all = []*Peer{
+	{
+		Name:        "strand",
+		Server:      "strand",
+		Module:      "github.com/d74363f0/strand",
+		Note:        "net/http Handlers on ServeMux; a strand.Handler for TCP; handlers may block",
+		Kinds:       []Kind{TCP, HTTP, HTTPS, WS, WSDeflate, WSBroadcast, WSSlow},
+		CountsDrops: true,
+	},
+	{
+		Name:   "strand-fresh",
+		Server: "strand",
+		Module: "github.com/d74363f0/strand",
+		Note: "as strand, with a plain websocket.Handler, whose messages are garbage of their own; " +
+			"the one of strand brings memory and uses it again, as that of gws does",
+		Kinds: []Kind{WS},
+	},
+	{Name: "net/http", Server: "std", Kinds: []Kind{HTTP, HTTPS}},
+	{
+		Name:   "fasthttp",
+		Server: "fasthttp",
+		Module: "github.com/valyala/fasthttp",
+		Note:   "its own RequestHandler; paths by a switch, JSON without chi",
+		Kinds:  []Kind{HTTP, HTTPS},
+	},
+	{
+		Name:   "nbio",
+		Server: "nbio",
+		Module: nbio,
+		Note:   "handlers in its goroutine pool",
+		Kinds:  []Kind{TCP, HTTP, HTTPS, WS, WSDeflate, WSBroadcast},
+	},
+	{
+		Name:        "nbio-inline",
+		Server:      "nbio",
+		Module:      nbio,
+		Note:        "handlers on its loops",
+		MayNotBlock: true,
+		MayNotClose: true,
+		Kinds:       []Kind{HTTP, HTTPS, WS, WSDeflate, WSBroadcast},
+	},
+	{
+		Name:   "gws",
+		Server: "gws",
+		Module: "github.com/lxzan/gws",
+		Note:   "its own server",
+		Kinds:  []Kind{WS, WSDeflate, WSBroadcast, WSSlow},
+	},
+	{
+		Name:   "gorilla",
+		Server: "gorilla",
+		Module: "github.com/gorilla/websocket",
+		Note:   "over net/http",
+		Kinds:  []Kind{WS, WSDeflate, WSBroadcast},
+	},
+	{
+		Name:   "coder",
+		Server: "coder",
+		Module: "github.com/coder/websocket",
+		Note:   "over net/http",
+		Kinds:  []Kind{WS, WSDeflate, WSBroadcast},
+	},
+	{
+		Name:   "gobwas",
+		Server: "gobwas",
+		Module: "github.com/gobwas/ws",
+		Note:   "zero-copy upgrade; a goroutine and a 4 KiB reader a connection",
+		Kinds:  []Kind{WS, WSDeflate, WSBroadcast},
+	},
+	{Name: "gnet", Server: "gnet", Module: "github.com/panjf2000/gnet/v2", MayNotBlock: true, Kinds: []Kind{TCP}},
+	{Name: "netpoll", Server: "netpoll", Module: "github.com/cloudwego/netpoll", Kinds: []Kind{TCP}},
+	{Name: "net", Server: "std", Note: "a goroutine and a 4 KiB buffer a connection", Kinds: []Kind{TCP}},
+	{
+		Name:        "c-epoll",
+		Server:      "c",
+		Note:        "the limit: read and write in C, no library at all",
+		MayNotBlock: true,
+		Kinds:       []Kind{TCP},
+	},
 }
 
 // All lists the peers in the order of reports.
-func All() []*Peer {
-	return []*Peer{
-		strandPeer, strandFresh, netHTTP, fastHTTP, nbioDefault, nbioInline,
-		gwsPeer, gorillaPeer, coderPeer, gobwasPeer,
-		gnetPeer, netpollPeer, netPeer, cPeer,
-	}
-}
+func All() []*Peer { return slices.Clone(all) }
 
 // Find is the peer with that name, or nil.
 func Find(name string) *Peer {
-	all := All()
 	i := slices.IndexFunc(all, func(p *Peer) bool { return p.Name == name })
 	if i < 0 {
 		return nil

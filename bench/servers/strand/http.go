@@ -1,19 +1,21 @@
-package peer
+package main
 
 import (
 	"net"
 	"net/http"
 	"sync"
 
+	"github.com/d74363f0/strand/bench/app"
+	"github.com/d74363f0/strand/bench/serve"
 	"github.com/d74363f0/strand/http1"
 	"github.com/d74363f0/strand/websocket"
 	"github.com/d74363f0/strand/websocket/hub"
 )
 
-func serveStrandHTTP(addr string) error { return http1.ListenAndServe(addr, stdMux(setLength)) }
+func serveStrandHTTP(addr string) error { return http1.ListenAndServe(addr, app.Mux(app.SetLength)) }
 
 func serveStrandHTTPS(addr string) error {
-	cfg, err := serverTLS()
+	cfg, err := serve.TLSConfig()
 	if err != nil {
 		return err
 	}
@@ -21,7 +23,7 @@ func serveStrandHTTPS(addr string) error {
 	if err != nil {
 		return err
 	}
-	srv := &http1.Server{Handler: stdMux(setLength), TLSConfig: cfg}
+	srv := &http1.Server{Handler: app.Mux(app.SetLength), TLSConfig: cfg}
 	return srv.ServeTLS(ln, "", "")
 }
 

@@ -1,4 +1,5 @@
-package peer
+// Command nbio serves nbio for the measurements.
+package main
 
 import (
 	"net/http"
@@ -9,39 +10,32 @@ import (
 	"github.com/lesismal/nbio/logging"
 	"github.com/lesismal/nbio/nbhttp"
 	"github.com/lesismal/nbio/nbhttp/websocket"
+
+	"github.com/d74363f0/strand/bench/app"
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 )
 
-const nbioModule = "github.com/lesismal/nbio"
+func main() {
+	serve.Main(map[string]serve.Services{
+		"nbio":        nbioMode{}.services(),
+		"nbio-inline": nbioMode{inline: true}.services(),
+	})
+}
 
 // nbioMode is one way to run nbio's handlers.
 type nbioMode struct{ inline bool }
 
-var nbioDefault = &Peer{
-	Name:   "nbio",
-	Module: nbioModule,
-	Note:   "handlers in its goroutine pool",
-	serve:  nbioMode{}.services(),
-}
-
-var nbioInline = &Peer{
-	Name:        "nbio-inline",
-	Module:      nbioModule,
-	Note:        "handlers on its loops",
-	MayNotBlock: true,
-	MayNotClose: true,
-	serve:       nbioMode{inline: true}.services(),
-}
-
-func (m nbioMode) services() map[Kind]func(string) error {
-	s := map[Kind]func(string) error{
-		HTTP:        func(addr string) error { return m.http(addr, false, stdMux(leaveLength)) },
-		HTTPS:       func(addr string) error { return m.http(addr, true, stdMux(leaveLength)) },
-		WS:          func(addr string) error { return m.http(addr, false, m.wsMux(false)) },
-		WSDeflate:   func(addr string) error { return m.http(addr, false, m.wsMux(true)) },
-		WSBroadcast: func(addr string) error { return m.http(addr, false, m.broadcastMux()) },
+func (m nbioMode) services() serve.Services {
+	s := serve.Services{
+		peer.HTTP:        func(addr string) error { return m.http(addr, false, app.Mux(app.LeaveLength)) },
+		peer.HTTPS:       func(addr string) error { return m.http(addr, true, app.Mux(app.LeaveLength)) },
+		peer.WS:          func(addr string) error { return m.http(addr, false, m.wsMux(false)) },
+		peer.WSDeflate:   func(addr string) error { return m.http(addr, false, m.wsMux(true)) },
+		peer.WSBroadcast: func(addr string) error { return m.http(addr, false, m.broadcastMux()) },
 	}
 	if !m.inline {
-		s[TCP] = nbioTCP
+		s[peer.TCP] = nbioTCP
 	}
 	return s
 }
@@ -54,7 +48,7 @@ func (m nbioMode) http(addr string, secure bool, h http.Handler) error {
 	}
 	cfg.Addrs = []string{addr}
 	if secure {
-		cert, key, err := selfSigned()
+		cert, key, err := serve.SelfSigned()
 		if err != nil {
 			return err
 		}

@@ -1,36 +1,10 @@
-package peer
+package main
 
 import (
 	"context"
 
 	"github.com/d74363f0/strand"
 )
-
-var strandPeer = &Peer{
-	Name:   "strand",
-	Module: "github.com/d74363f0/strand",
-	Note:   "net/http Handlers on ServeMux; a strand.Handler for TCP; handlers may block",
-	serve: map[Kind]func(string) error{
-		TCP:         serveStrandTCP,
-		HTTP:        serveStrandHTTP,
-		HTTPS:       serveStrandHTTPS,
-		WS:          func(addr string) error { return serveStrandWS(addr, strandWSEcho{free: new(freeList)}, nil) },
-		WSDeflate:   serveStrandDeflate,
-		WSBroadcast: serveStrandBroadcast,
-		WSSlow:      serveStrandSlow,
-	},
-	CountsDrops: true,
-}
-
-// strandFresh is the same server for messages, each in fresh memory.
-var strandFresh = &Peer{
-	Name:   "strand-fresh",
-	Module: "github.com/d74363f0/strand",
-	Note:   "as strand, with a plain websocket.Handler, whose messages are garbage of their own; the one of strand brings memory and uses it again, as that of gws does",
-	serve: map[Kind]func(string) error{
-		WS: func(addr string) error { return serveStrandWS(addr, strandWSFresh{}, nil) },
-	},
-}
 
 // strandEcho has no state, so one serves every connection.
 type strandEcho struct{}

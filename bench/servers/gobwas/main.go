@@ -1,4 +1,5 @@
-package peer
+// Command gobwas serves gobwas/ws for the measurements.
+package main
 
 import (
 	"bufio"
@@ -7,17 +8,19 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
+
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 )
 
-var gobwasPeer = &Peer{
-	Name:   "gobwas",
-	Module: "github.com/gobwas/ws",
-	Note:   "zero-copy upgrade; a goroutine and a 4 KiB reader a connection",
-	serve: map[Kind]func(string) error{
-		WS:          func(addr string) error { return acceptLoop(addr, gobwasEcho) },
-		WSDeflate:   func(addr string) error { return acceptLoop(addr, gobwasDeflate) },
-		WSBroadcast: serveGobwasBroadcast,
-	},
+func main() {
+	serve.Main(map[string]serve.Services{
+		"gobwas": {
+			peer.WS:          func(addr string) error { return serve.AcceptLoop(addr, gobwasEcho) },
+			peer.WSDeflate:   func(addr string) error { return serve.AcceptLoop(addr, gobwasDeflate) },
+			peer.WSBroadcast: serveGobwasBroadcast,
+		},
+	})
 }
 
 // gobwasReader reads whole data frames, unmasked.
@@ -110,17 +113,17 @@ func gobwasDeflate(c net.Conn) {
 }
 
 func serveGobwasBroadcast(addr string) error {
-	h := newChanHub[[]byte]()
-	return acceptLoop(addr, func(c net.Conn) {
+	h := serve.NewChanHub[[]byte]()
+	return serve.AcceptLoop(addr, func(c net.Conn) {
 		defer c.Close()
 		if _, err := ws.Upgrade(c); err != nil {
 			return
 		}
-		s := h.join(func(p []byte) error {
+		s := h.Join(func(p []byte) error {
 			_, err := c.Write(p)
 			return err
 		}, func() { c.Close() })
-		defer h.leave(s)
+		defer h.Leave(s)
 		r := newGobwasReader(c)
 		for {
 			f, err := r.next()
@@ -131,7 +134,7 @@ func serveGobwasBroadcast(addr string) error {
 			if err != nil {
 				return
 			}
-			h.publish(p)
+			h.Publish(p)
 		}
 	})
 }

@@ -1,17 +1,20 @@
-package peer
+// Command gnet serves gnet for the measurements.
+package main
 
 import (
 	"runtime"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/panjf2000/gnet/v2/pkg/logging"
+
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 )
 
-var gnetPeer = &Peer{
-	Name:        "gnet",
-	Module:      "github.com/panjf2000/gnet/v2",
-	MayNotBlock: true,
-	serve:       map[Kind]func(string) error{TCP: serveGnet},
+func main() {
+	serve.Main(map[string]serve.Services{
+		"gnet": {peer.TCP: serveGnet},
+	})
 }
 
 type gnetEcho struct{ gnet.BuiltinEventEngine }

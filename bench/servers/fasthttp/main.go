@@ -1,4 +1,5 @@
-package peer
+// Command fasthttp serves fasthttp for the measurements.
+package main
 
 import (
 	"crypto/tls"
@@ -8,20 +9,23 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/d74363f0/strand/bench/app"
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 )
 
-var fastHTTP = &Peer{
-	Name:   "fasthttp",
-	Module: "github.com/valyala/fasthttp",
-	Note:   "its own RequestHandler; paths by a switch, JSON without chi",
-	serve: map[Kind]func(string) error{
-		HTTP:  func(addr string) error { return fasthttp.ListenAndServe(addr, fastHandler) },
-		HTTPS: serveFastHTTPS,
-	},
+func main() {
+	serve.Main(map[string]serve.Services{
+		"fasthttp": {
+			peer.HTTP:  func(addr string) error { return fasthttp.ListenAndServe(addr, fastHandler) },
+			peer.HTTPS: serveFastHTTPS,
+		},
+	})
 }
 
 func serveFastHTTPS(addr string) error {
-	cfg, err := serverTLS()
+	cfg, err := serve.TLSConfig()
 	if err != nil {
 		return err
 	}
@@ -36,17 +40,17 @@ func fastHandler(ctx *fasthttp.RequestCtx) {
 	switch path := string(ctx.Path()); path {
 	case "/plaintext":
 		ctx.SetContentType("text/plain")
-		ctx.WriteString(PlainText)
+		ctx.WriteString(app.PlainText)
 	case "/echo":
 		ctx.SetContentType("application/octet-stream")
 		ctx.Write(ctx.PostBody())
 	case "/download":
 		ctx.SetContentType("application/octet-stream")
-		ctx.Response.SetBodyRaw(download)
+		ctx.Response.SetBodyRaw(app.Download)
 	case "/sleep":
-		time.Sleep(SleepTime)
+		time.Sleep(app.SleepTime)
 		ctx.SetContentType("text/plain")
-		ctx.WriteString(PlainText)
+		ctx.WriteString(app.PlainText)
 	default:
 		id, ok := strings.CutPrefix(path, "/json/")
 		if !ok {
@@ -54,6 +58,6 @@ func fastHandler(ctx *fasthttp.RequestCtx) {
 			return
 		}
 		ctx.SetContentType("application/json")
-		json.NewEncoder(ctx).Encode(UserFor(id))
+		json.NewEncoder(ctx).Encode(app.UserFor(id))
 	}
 }

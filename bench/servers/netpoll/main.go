@@ -1,16 +1,20 @@
-package peer
+// Command netpoll serves netpoll for the measurements.
+package main
 
 import (
 	"context"
 	"net"
 
 	"github.com/cloudwego/netpoll"
+
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 )
 
-var netpollPeer = &Peer{
-	Name:   "netpoll",
-	Module: "github.com/cloudwego/netpoll",
-	serve:  map[Kind]func(string) error{TCP: serveNetpoll},
+func main() {
+	serve.Main(map[string]serve.Services{
+		"netpoll": {peer.TCP: serveNetpoll},
+	})
 }
 
 func serveNetpoll(addr string) error {

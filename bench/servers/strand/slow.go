@@ -1,35 +1,18 @@
-package peer
+package main
 
 import (
-	"context"
 	"encoding/json"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
-	"syscall"
 
-	"github.com/lxzan/gws"
-
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 	"github.com/d74363f0/strand/http1"
 	"github.com/d74363f0/strand/websocket"
 	"github.com/d74363f0/strand/websocket/hub"
 )
-
-// listenSmall listens for connections with a small send buffer, so that what a
-// subscriber does not read soon waits in the server's memory.
-func listenSmall(addr string) (net.Listener, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
-		var err error
-		if e := rc.Control(func(fd uintptr) {
-			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, SlowSendBuffer/2)
-		}); e != nil {
-			return e
-		}
-		return err
-	}}
-	return lc.Listen(context.Background(), "tcp", addr)
-}
 
 // strandSlow is strandBroadcast that remembers its subscribers, for their counts.
 type strandSlow struct {
@@ -52,7 +35,7 @@ func (b *strandSlow) OnClose(c *websocket.Conn, err error) {
 	b.strandBroadcast.OnClose(c, err)
 }
 
-// drops answers at DropsPath.
+// drops answers at peer.DropsPath.
 func (b *strandSlow) drops(w http.ResponseWriter, _ *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,28 +55,17 @@ func serveStrandSlow(addr string) error {
 	if err != nil {
 		return err
 	}
-	ln, err := listenSmall(addr)
+	ln, err := serve.ListenSmall(addr)
 	if err != nil {
 		return err
 	}
 	b := &strandSlow{strandBroadcast: strandBroadcast{hub: h}, subs: map[*websocket.Conn]struct{}{}}
-	o := &websocket.Options{Queue: websocket.DropOldest, MaxQueued: SlowQueue}
+	o := &websocket.Options{Queue: websocket.DropOldest, MaxQueued: peer.SlowQueue}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) {
 		// A refused handshake has been answered.
 		_, _ = websocket.Accept(w, r, b, o)
 	})
-	mux.HandleFunc("GET "+DropsPath, b.drops)
+	mux.HandleFunc("GET "+peer.DropsPath, b.drops)
 	return (&http1.Server{Handler: mux}).Serve(ln)
-}
-
-// serveGWSSlow has no policy to set: gws keeps what a subscriber does not read.
-func serveGWSSlow(addr string) error {
-	ln, err := listenSmall(addr)
-	if err != nil {
-		return err
-	}
-	s := gws.NewServer(&gwsBroadcast{subs: map[*gws.Conn]struct{}{}}, nil)
-	s.OnError = func(net.Conn, error) {}
-	return s.RunListener(ln)
 }

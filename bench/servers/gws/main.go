@@ -1,22 +1,25 @@
-package peer
+// Command gws serves gws for the measurements.
+package main
 
 import (
 	"net"
 	"sync"
 
 	"github.com/lxzan/gws"
+
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 )
 
-var gwsPeer = &Peer{
-	Name:   "gws",
-	Module: "github.com/lxzan/gws",
-	Note:   "its own server",
-	serve: map[Kind]func(string) error{
-		WS:          func(addr string) error { return serveGWS(addr, gwsEcho{}, nil) },
-		WSDeflate:   serveGWSDeflate,
-		WSBroadcast: func(addr string) error { return serveGWS(addr, &gwsBroadcast{subs: map[*gws.Conn]struct{}{}}, nil) },
-		WSSlow:      serveGWSSlow,
-	},
+func main() {
+	serve.Main(map[string]serve.Services{
+		"gws": {
+			peer.WS:          func(addr string) error { return serveGWS(addr, gwsEcho{}, nil) },
+			peer.WSDeflate:   serveGWSDeflate,
+			peer.WSBroadcast: func(addr string) error { return serveGWS(addr, &gwsBroadcast{subs: map[*gws.Conn]struct{}{}}, nil) },
+			peer.WSSlow:      serveGWSSlow,
+		},
+	})
 }
 
 func serveGWS(addr string, h gws.Event, o *gws.ServerOption) error {
@@ -69,4 +72,15 @@ func (b *gwsBroadcast) OnMessage(_ *gws.Conn, m *gws.Message) {
 	for c := range b.subs {
 		all.Broadcast(c)
 	}
+}
+
+// serveGWSSlow has no policy to set: gws keeps what a subscriber does not read.
+func serveGWSSlow(addr string) error {
+	ln, err := serve.ListenSmall(addr)
+	if err != nil {
+		return err
+	}
+	s := gws.NewServer(&gwsBroadcast{subs: map[*gws.Conn]struct{}{}}, nil)
+	s.OnError = func(net.Conn, error) {}
+	return s.RunListener(ln)
 }

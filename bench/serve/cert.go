@@ -1,4 +1,4 @@
-package peer
+package serve
 
 import (
 	"crypto/ecdsa"
@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// selfSigned makes a P-256 certificate for 127.0.0.1 and its key, as PEM.
-func selfSigned() (cert, key []byte, err error) {
+// SelfSigned makes a P-256 certificate for 127.0.0.1 and its key, as PEM.
+func SelfSigned() (cert, key []byte, err error) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -39,10 +39,10 @@ func selfSigned() (cert, key []byte, err error) {
 	return cert, key, nil
 }
 
-// serverTLS is the configuration of every TLS server: HTTP/1.1 only, and no
+// TLSConfig is the configuration of every TLS server: HTTP/1.1 only, and no
 // tickets, so that each handshake is a full one.
-func serverTLS() (*tls.Config, error) {
-	cert, key, err := selfSigned()
+func TLSConfig() (*tls.Config, error) {
+	cert, key, err := SelfSigned()
 	if err != nil {
 		return nil, err
 	}

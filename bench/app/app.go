@@ -1,4 +1,6 @@
-package peer
+// Package app is the application that is served for the measurements of HTTP: the
+// handlers of every server that runs net/http's, and what the others must answer, too.
+package app
 
 import (
 	"bytes"
@@ -14,7 +16,17 @@ import (
 	"github.com/d74363f0/strand/bench/load"
 )
 
-var download = load.Document(DownloadSize)
+// SleepTime is how long the handler of /sleep blocks.
+const SleepTime = 50 * time.Millisecond
+
+// DownloadSize is the length in bytes of what /download answers.
+const DownloadSize = 1 << 20
+
+// PlainText is what /plaintext answers.
+const PlainText = "Hello, World!"
+
+// Download is what /download answers.
+var Download = load.Document(DownloadSize)
 
 // User is what /json/{id} answers, as JSON.
 type User struct {
@@ -32,14 +44,14 @@ func UserFor(id string) User {
 		Tags: []string{"alpha", "beta", "gamma"}, Message: PlainText}
 }
 
-// setLength announces a body of n bytes.
-func setLength(w http.ResponseWriter, n int) { w.Header().Set("Content-Length", strconv.Itoa(n)) }
+// SetLength announces a body of n bytes.
+func SetLength(w http.ResponseWriter, n int) { w.Header().Set("Content-Length", strconv.Itoa(n)) }
 
-// leaveLength is for a server that announces every body itself and would do it twice.
-func leaveLength(http.ResponseWriter, int) {}
+// LeaveLength is for a server that announces every body itself and would do it twice.
+func LeaveLength(http.ResponseWriter, int) {}
 
-// stdMux is the application that every server of net/http Handlers runs.
-func stdMux(length func(http.ResponseWriter, int)) *http.ServeMux {
+// Mux is the application that every server of net/http Handlers runs.
+func Mux(length func(http.ResponseWriter, int)) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /plaintext", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
@@ -49,7 +61,7 @@ func stdMux(length func(http.ResponseWriter, int)) *http.ServeMux {
 	mux.HandleFunc("GET /download", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
 		length(w, DownloadSize)
-		w.Write(download)
+		w.Write(Download)
 	})
 	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(SleepTime)

@@ -1,21 +1,24 @@
-package peer
+// Command coder serves coder/websocket for the measurements.
+package main
 
 import (
 	"context"
 	"net/http"
 
 	"github.com/coder/websocket"
+
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 )
 
-var coderPeer = &Peer{
-	Name:   "coder",
-	Module: "github.com/coder/websocket",
-	Note:   "over net/http",
-	serve: map[Kind]func(string) error{
-		WS:          func(addr string) error { return serveUpgrade(addr, coderEcho(websocket.CompressionDisabled)) },
-		WSDeflate:   func(addr string) error { return serveUpgrade(addr, coderEcho(websocket.CompressionNoContextTakeover)) },
-		WSBroadcast: func(addr string) error { return serveUpgrade(addr, coderBroadcast()) },
-	},
+func main() {
+	serve.Main(map[string]serve.Services{
+		"coder": {
+			peer.WS:          func(addr string) error { return serve.Upgrade(addr, coderEcho(websocket.CompressionDisabled)) },
+			peer.WSDeflate:   func(addr string) error { return serve.Upgrade(addr, coderEcho(websocket.CompressionNoContextTakeover)) },
+			peer.WSBroadcast: func(addr string) error { return serve.Upgrade(addr, coderBroadcast()) },
+		},
+	})
 }
 
 func coderEcho(mode websocket.CompressionMode) http.HandlerFunc {
@@ -40,7 +43,7 @@ func coderEcho(mode websocket.CompressionMode) http.HandlerFunc {
 }
 
 func coderBroadcast() http.HandlerFunc {
-	h := newChanHub[[]byte]()
+	h := serve.NewChanHub[[]byte]()
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
@@ -49,16 +52,16 @@ func coderBroadcast() http.HandlerFunc {
 		defer c.CloseNow()
 		c.SetReadLimit(-1)
 		ctx := context.Background()
-		s := h.join(func(m []byte) error {
+		s := h.Join(func(m []byte) error {
 			return c.Write(ctx, websocket.MessageBinary, m)
 		}, func() { c.CloseNow() })
-		defer h.leave(s)
+		defer h.Leave(s)
 		for {
 			_, p, err := c.Read(ctx)
 			if err != nil {
 				return
 			}
-			h.publish(p)
+			h.Publish(p)
 		}
 	}
 }

@@ -1,27 +1,23 @@
-package peer
+// Command gorilla serves gorilla/websocket for the measurements.
+package main
 
 import (
 	"net/http"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/d74363f0/strand/bench/peer"
+	"github.com/d74363f0/strand/bench/serve"
 )
 
-var gorillaPeer = &Peer{
-	Name:   "gorilla",
-	Module: "github.com/gorilla/websocket",
-	Note:   "over net/http",
-	serve: map[Kind]func(string) error{
-		WS:          func(addr string) error { return serveUpgrade(addr, gorillaEcho(false)) },
-		WSDeflate:   func(addr string) error { return serveUpgrade(addr, gorillaEcho(true)) },
-		WSBroadcast: func(addr string) error { return serveUpgrade(addr, gorillaBroadcast()) },
-	},
-}
-
-// serveUpgrade runs h at /ws under net/http.
-func serveUpgrade(addr string, h http.HandlerFunc) error {
-	mux := http.NewServeMux()
-	mux.Handle("GET /ws", h)
-	return http.ListenAndServe(addr, mux)
+func main() {
+	serve.Main(map[string]serve.Services{
+		"gorilla": {
+			peer.WS:          func(addr string) error { return serve.Upgrade(addr, gorillaEcho(false)) },
+			peer.WSDeflate:   func(addr string) error { return serve.Upgrade(addr, gorillaEcho(true)) },
+			peer.WSBroadcast: func(addr string) error { return serve.Upgrade(addr, gorillaBroadcast()) },
+		},
+	})
 }
 
 func gorillaEcho(deflate bool) http.HandlerFunc {
@@ -46,15 +42,15 @@ func gorillaEcho(deflate bool) http.HandlerFunc {
 
 func gorillaBroadcast() http.HandlerFunc {
 	var u websocket.Upgrader
-	h := newChanHub[*websocket.PreparedMessage]()
+	h := serve.NewChanHub[*websocket.PreparedMessage]()
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := u.Upgrade(w, r, nil)
 		if err != nil {
 			return
 		}
 		defer c.Close()
-		s := h.join(c.WritePreparedMessage, func() { c.Close() })
-		defer h.leave(s)
+		s := h.Join(c.WritePreparedMessage, func() { c.Close() })
+		defer h.Leave(s)
 		for {
 			t, p, err := c.ReadMessage()
 			if err != nil {
@@ -64,7 +60,7 @@ func gorillaBroadcast() http.HandlerFunc {
 			if err != nil {
 				return
 			}
-			h.publish(m)
+			h.Publish(m)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package peer
+package serve
 
 import (
 	"sync"
@@ -9,25 +9,27 @@ import (
 // it is cut off.
 const queueLength = 64
 
-// chanHub is the broadcast that goroutine-per-connection libraries document: a
+// ChanHub is the broadcast that goroutine-per-connection libraries document: a
 // bounded channel and a writing goroutine a subscriber, who is disconnected
 // when the channel is full.
-type chanHub[M any] struct {
+type ChanHub[M any] struct {
 	mu   sync.Mutex
-	subs map[*subscriber[M]]struct{}
+	subs map[*Subscriber[M]]struct{}
 }
 
-type subscriber[M any] struct {
+// Subscriber is one of a ChanHub.
+type Subscriber[M any] struct {
 	queue chan M
 	cut   func() // disconnects; may be called twice
 	gone  atomic.Bool
 }
 
-func newChanHub[M any]() *chanHub[M] { return &chanHub[M]{subs: map[*subscriber[M]]struct{}{}} }
+// NewChanHub returns one without subscribers.
+func NewChanHub[M any]() *ChanHub[M] { return &ChanHub[M]{subs: map[*Subscriber[M]]struct{}{}} }
 
-// join subscribes, and starts the goroutine that writes.
-func (h *chanHub[M]) join(write func(M) error, cut func()) *subscriber[M] {
-	s := &subscriber[M]{queue: make(chan M, queueLength), cut: cut}
+// Join subscribes, and starts the goroutine that writes.
+func (h *ChanHub[M]) Join(write func(M) error, cut func()) *Subscriber[M] {
+	s := &Subscriber[M]{queue: make(chan M, queueLength), cut: cut}
 	h.mu.Lock()
 	h.subs[s] = struct{}{}
 	h.mu.Unlock()
@@ -42,14 +44,14 @@ func (h *chanHub[M]) join(write func(M) error, cut func()) *subscriber[M] {
 	return s
 }
 
-// leave ends a subscription and its goroutine.
-func (h *chanHub[M]) leave(s *subscriber[M]) {
+// Leave ends a subscription and its goroutine.
+func (h *ChanHub[M]) Leave(s *Subscriber[M]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.dropLocked(s)
 }
 
-func (h *chanHub[M]) dropLocked(s *subscriber[M]) {
+func (h *ChanHub[M]) dropLocked(s *Subscriber[M]) {
 	if s.gone.Swap(true) {
 		return
 	}
@@ -57,8 +59,8 @@ func (h *chanHub[M]) dropLocked(s *subscriber[M]) {
 	close(s.queue)
 }
 
-// publish queues m for every subscriber.
-func (h *chanHub[M]) publish(m M) {
+// Publish queues m for every subscriber.
+func (h *ChanHub[M]) Publish(m M) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.subs {
