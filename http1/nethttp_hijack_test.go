@@ -107,6 +107,7 @@ func TestStdHijackKeepsBytes(t *testing.T) {
 	for _, n := range []int{3, 8 << 10, 100 << 10} {
 		for _, when := range []string{"with the request", "in the handler"} {
 			inside := make(chan struct{})
+			taken := make(chan struct{})
 			done := make(chan struct{})
 			url := stdHandle(t, func(w http.ResponseWriter, r *http.Request) {
 				defer close(done)
@@ -117,6 +118,7 @@ func TestStdHijackKeepsBytes(t *testing.T) {
 					return
 				}
 				defer c.Close()
+				close(taken)
 				if p, err := rw.Peek(3); string(p) != "xxx" || err != nil {
 					t.Errorf("Peek: %q, %v", p, err)
 				}
@@ -133,6 +135,7 @@ func TestStdHijackKeepsBytes(t *testing.T) {
 				stdAwait(t, inside, "the handler")
 			}
 			w.send(strings.Repeat("x", n))
+			stdAwait(t, taken, "the hijack") // a client that has gone before ends the context
 			w.c.CloseWrite()
 			stdAwait(t, done, "the handler's end")
 		}

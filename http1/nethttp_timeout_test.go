@@ -97,19 +97,26 @@ func TestStdHeaderTimeoutCleared(t *testing.T) {
 
 func TestStdReadTimeoutOfBody(t *testing.T) {
 	t.Parallel()
-	url, _, _ := stdStart(t, &stdServer{ReadTimeout: 100 * time.Millisecond, ReadHeaderTimeout: stdPatience,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, err := io.Copy(io.Discard, r.Body); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("reading the body: %v; want a deadline", err)
-			}
-			io.WriteString(w, "late")
-		})})
-	w := stdDial(t, url)
-	w.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
-	if got := w.next("POST"); got.body != "late" || !got.Close {
-		t.Errorf("%q, close %v; want the response to be readable and the last", got.body, got.Close)
-	}
-	w.wantClosed()
+	stdRetry(t, func(d time.Duration) error { // it bounds a TLS handshake, too
+		url, _, _ := stdStart(t, &stdServer{ReadTimeout: d, ReadHeaderTimeout: stdPatience,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if _, err := io.Copy(io.Discard, r.Body); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("reading the body: %v; want a deadline", err)
+				}
+				io.WriteString(w, "late")
+			})})
+		w := stdDial(t, url)
+		w.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+		got, err := w.tryNext("POST")
+		if err != nil {
+			return fmt.Errorf("ReadTimeout %v: %w; want the response to be readable", d, err)
+		}
+		if got.body != "late" || !got.Close {
+			t.Errorf("%q, close %v; want the response to be the last", got.body, got.Close)
+		}
+		w.wantClosed()
+		return nil
+	})
 }
 
 func TestStdNoReadTimeout(t *testing.T) {
@@ -139,20 +146,27 @@ func TestStdNoReadTimeout(t *testing.T) {
 
 func TestStdWriteTimeout(t *testing.T) {
 	t.Parallel()
-	werr := make(chan error, 1)
-	url, _, _ := stdStart(t, &stdServer{WriteTimeout: 100 * time.Millisecond, Handler: http.HandlerFunc(
-		func(w http.ResponseWriter, r *http.Request) {
-			_, err := io.Copy(w, stdEndless('a'))
-			werr <- err
-		})})
-	w := stdDial(t, url)
-	w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if err := stdAwait(t, werr, "the end of the endless write"); !errors.Is(err, os.ErrDeadlineExceeded) { // hazard 62
-		t.Errorf("the write ended with %v; want a deadline", err)
-	}
-	if got := w.rest(); strings.HasSuffix(got, "0\r\n\r\n") {
-		t.Error("a cut response looks complete")
-	}
+	stdRetry(t, func(d time.Duration) error { // it bounds a TLS handshake, too
+		werr := make(chan error, 1)
+		url, _, _ := stdStart(t, &stdServer{WriteTimeout: d, Handler: http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) {
+				_, err := io.Copy(w, stdEndless('a'))
+				werr <- err
+			})})
+		w := stdDial(t, url)
+		w.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		got := w.rest()
+		if strings.HasSuffix(got, "0\r\n\r\n") {
+			t.Error("a cut response looks complete")
+		}
+		if got == "" {
+			return fmt.Errorf("WriteTimeout %v: cut off before the response", d)
+		}
+		if err := stdAwait(t, werr, "the end of the endless write"); !errors.Is(err, os.ErrDeadlineExceeded) { // hazard 62
+			t.Errorf("the write ended with %v; want a deadline", err)
+		}
+		return nil
+	})
 }
 
 func TestStdNoWriteTimeout(t *testing.T) {
