@@ -48,7 +48,6 @@ var (
 	ErrTEUnknown       = &Error{501, "transfer coding not supported: only chunked is"}
 	ErrExpect          = &Error{417, "expectation not supported: only 100-continue is"}
 	ErrTrailerName     = &Error{400, "invalid field name in Trailer"}
-	ErrStatusLine      = &Error{400, "malformed status line"}
 
 	ErrChunkSize       = &Error{400, "invalid chunk size"}
 	ErrChunkTooLarge   = &Error{400, "chunk size out of range"}

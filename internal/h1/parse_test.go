@@ -131,36 +131,6 @@ func TestIndexCTL(t *testing.T) {
 	}
 }
 
-func TestParseResponse(t *testing.T) {
-	head := "HTTP/1.1 200 OK, really\tso\r\nContent-length: 5\r\nConnection: close\r\nHost: odd\r\n\r\n"
-	s := ResponseScanner()
-	if n, err := s.Scan([]byte("\r\n"+head+"hello"), &Limits{}); n != len(head)+2 || s.Start() != 2 || err != nil {
-		t.Fatalf("n %d start %d err %v", n, s.Start(), err)
-	}
-	r, fields, err := ParseResponse(head, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Response{Minor: 1, Code: 200, Reason: "OK, really\tso", ContentLength: 5, Close: true}
-	wantFields := []Field{{"Content-Length", "5"}, {"Connection", "close"}, {"Host", "odd"}}
-	if !reflect.DeepEqual(r, want) || !reflect.DeepEqual(fields, wantFields) {
-		t.Fatalf("got %+v, want %+v", r, want)
-	}
-	for _, ok := range []string{"HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.0 999 x"} {
-		if _, _, err := ParseResponse(ok+"\r\n\r\n", nil); err != nil {
-			t.Errorf("%q: %v", ok, err)
-		}
-	}
-	for _, bad := range []string{"HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20 x", "HTTP/1.1 2000 x", "HTTP/1.1 099 x",
-		"HTTP/1.1  200 x", "HTTP/2.0 200 x", "ICY 200 OK", "HTTP/1.1 2x0 OK", "HTTP/1.1 200 a\x00b",
-		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
-		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked", "HTTP/1.1 200 OK\r\nA : b", "HTTP/1.1 200 OK\nA: b"} {
-		if _, _, err := ParseResponse(bad+"\r\n\r\n", nil); err == nil {
-			t.Errorf("%q accepted", bad)
-		}
-	}
-}
-
 // hazard 51: nothing a handler can put into a header splits the response.
 func TestAppendIsSafe(t *testing.T) {
 	dst := AppendStatusLine([]byte("before|"), 1, 204, "No\r\nX: y")
@@ -183,18 +153,5 @@ func TestAppendIsSafe(t *testing.T) {
 	}
 	if ValidValue("a\r\nb") || ValidValue("a\x7f") || !ValidValue("a\tb\xff") || ValidToken("") || ValidToken("a b") || !ValidToken("GET") {
 		t.Fatal("ValidValue or ValidToken is wrong")
-	}
-}
-
-func TestBodyAllowed(t *testing.T) {
-	for _, tt := range []struct {
-		method string
-		code   int
-		want   bool
-	}{{"GET", 200, true}, {"HEAD", 200, false}, {"GET", 101, false}, {"GET", 204, false}, {"GET", 304, false},
-		{"GET", 404, true}, {"CONNECT", 200, false}, {"CONNECT", 403, true}} {
-		if got := BodyAllowed(tt.method, tt.code); got != tt.want {
-			t.Errorf("%s %d: %v", tt.method, tt.code, got)
-		}
 	}
 }

@@ -34,23 +34,18 @@ const (
 	scanHeaders                  // header lines, up to the empty one
 )
 
-// Scanner finds where a message head ends, however its bytes arrive. The zero value scans
-// a request; ResponseScanner makes one for responses. It examines each byte once, so its
-// work is linear in the bytes received, and its answer does not depend on how they were
-// split. It fails as soon as a byte arrives that no valid head can contain.
+// Scanner finds where a request's head ends, however its bytes arrive. The zero value is
+// ready. It examines each byte once, so its work is linear in the bytes received, and its
+// answer does not depend on how they were split. It fails as soon as a byte arrives that no valid head can contain.
 type Scanner struct {
-	pos      int // first byte not examined
-	start    int // where the message begins, behind skipped empty lines
-	line     int // where the current line begins
-	headers  int // where the header lines begin
-	lines    int // header lines completed
-	empty    int // empty lines skipped
-	state    scanState
-	response bool
+	pos     int // first byte not examined
+	start   int // where the message begins, behind skipped empty lines
+	line    int // where the current line begins
+	headers int // where the header lines begin
+	lines   int // header lines completed
+	empty   int // empty lines skipped
+	state   scanState
 }
-
-// ResponseScanner returns a Scanner for a response head.
-func ResponseScanner() Scanner { return Scanner{response: true} }
 
 // Start returns how many bytes of empty lines precede the message. It is valid once Scan
 // has returned n > 0.
@@ -101,9 +96,6 @@ func (s *Scanner) scanLead(b []byte) error {
 		default:
 			s.start, s.line = s.pos, s.pos
 			s.state = scanMethod
-			if s.response {
-				s.state = scanFirst
-			}
 			return nil
 		}
 	}
@@ -143,10 +135,6 @@ func errFirstByte(c byte) error {
 
 func (s *Scanner) scanFirst(b []byte, lim *Limits) error {
 	p := s.pos + indexCTL(b[s.pos:])
-	for s.response && p < len(b) && b[p] == '\t' { // a reason phrase may hold tabs
-		p++
-		p += indexCTL(b[p:])
-	}
 	s.pos = p
 	if p-s.line > orDefault(lim.RequestLine, DefaultRequestLine) {
 		return ErrLineTooLong
@@ -163,10 +151,8 @@ func (s *Scanner) scanFirst(b []byte, lim *Limits) error {
 	if b[p+1] != '\n' {
 		return ErrBareCR
 	}
-	if !s.response {
-		if err := versionAtEnd(b[s.line:p]); err != nil {
-			return err
-		}
+	if err := versionAtEnd(b[s.line:p]); err != nil {
+		return err
 	}
 	s.pos, s.line, s.headers = p+2, p+2, p+2
 	s.state = scanHeaders

@@ -15,7 +15,7 @@ const maxLines = 70
 
 // poolFiles lists where sync.Pool may stand: "dir/" for a directory, or one file. R2: one pooled type; and the
 // state of deflate, which is reset before use; and a handler of the benchmarks, which are users' code.
-var poolFiles = []string{"internal/buf/", "websocket/deflate.go", "bench/peer/mux.go"}
+var poolFiles = []string{"internal/buf/", "websocket/deflate.go", "bench/app/app.go"}
 
 // kernelDirs lists the packages that make system calls.
 var kernelDirs = []string{"internal/poll", "internal/sock"}
