@@ -64,6 +64,7 @@ type TimeoutHandler interface {
 // hung up while one of its callbacks is running, which then may want to stop.
 type HangupHandler interface {
 	// OnHangup is called at most once, on a goroutine of its own and
-	// concurrently with the running callback.
+	// concurrently with the running callback. That may have ended meanwhile:
+	// other callbacks, OnClose among them, may come before it.
 	OnHangup(c *Conn)
 }
