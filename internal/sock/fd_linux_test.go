@@ -13,7 +13,7 @@ import (
 )
 
 // pair returns two ends of a stream, the first as an FD.
-func pair(t *testing.T) (*FD, int) {
+func pair(t testing.TB) (*FD, int) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
