@@ -14,8 +14,8 @@ import (
 // Conn is one connection. Its methods are safe for any goroutine unless they
 // say "strand only": those are called from a callback of this connection, or
 // from code a callback waits for. A Conn is garbage after its end like any
-// other value, and every method of it then returns an error that is
-// net.ErrClosed.
+// other value, and every method that reads or writes then returns an error that
+// is net.ErrClosed.
 type Conn struct {
 	id  uint64
 	lp  *shard

@@ -26,7 +26,8 @@ const (
 // Write queues p and sends as much as the peer takes; what it does not take is
 // copied, so p is the caller's again on return. It never blocks. All of p is
 // accepted, or nothing of it: with ErrQueueFull if the queue has reached its
-// limit, or an error that is net.ErrClosed.
+// limit, ErrTooLarge, an error that is net.ErrClosed, or what an earlier write
+// failed with, a *net.OpError.
 func (c *Conn) Write(p []byte) (int, error) {
 	if t := c.tls.Load(); t != nil {
 		return t.send(p, nil, "")

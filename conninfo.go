@@ -15,7 +15,7 @@ type ConnInfo struct {
 	Local, Remote string        // addresses; empty if not known
 	Handler       string        // the type of its Handler, which is what it speaks
 	State         string        // idle, running, waiting, handshake, paused, hijacked, closing, closed
-	Age           time.Duration // since the loop took it, coarse; begins anew after 832 days
+	Age           time.Duration // since the loop took it, coarse; begins anew after 834 days
 	Idle          time.Duration // since a byte last moved, coarse
 	Buffered      int           // bytes accepted and not taken by the kernel
 	Blocks        int           // pooled Blocks that its output holds; see Stats.MaxBlocks

@@ -17,7 +17,8 @@ var ErrQueueFull = errors.New("strand: output queue is full")
 // write it in parts, or with WriteAll.
 var ErrTooLarge = errors.New("strand: a single write is limited to 1 GiB")
 
-// ErrTooManyConns is the reason a connection beyond Options.MaxConns is closed.
+// ErrTooManyConns is returned by Adopt and Dial beyond Options.MaxConns. A connection
+// accepted beyond it is closed without a word, before it has a Handler.
 var ErrTooManyConns = errors.New("strand: too many connections")
 
 // ErrIsolation is the reason a connection is aborted when memory of another one

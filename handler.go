@@ -17,9 +17,9 @@ type Handler interface {
 	// OnDrained is called when output that had to wait for the peer has all
 	// been given to the kernel.
 	OnDrained(c *Conn)
-	// OnClose is called last, exactly once. err is nil after a Close of our
-	// own, io.EOF if the peer had ended the connection, and the reason
-	// otherwise.
+	// OnClose is called last, exactly once. err is nil after a Close of our own,
+	// also if the peer had ended the connection before; otherwise io.EOF if the
+	// peer had ended it, or the reason.
 	OnClose(c *Conn, err error)
 }
 

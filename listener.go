@@ -23,8 +23,8 @@ type Listener struct {
 
 // Listen announces addr on the network "tcp", "tcp4", "tcp6" or "unix" and
 // accepts connections. accept is called as the first callback of each new
-// connection and returns its Handler, whose OnOpen follows; nil closes the
-// connection.
+// connection and returns its Handler, whose OnOpen follows; nil aborts the
+// connection: its client sees a reset.
 func (e *Engine) Listen(network, addr string, accept func(*Conn) Handler) (*Listener, error) {
 	ln, err := net.Listen(network, addr)
 	if err != nil {

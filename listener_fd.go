@@ -74,7 +74,7 @@ func (l *Listener) startFD() (bool, error) {
 // over from it, which saves system calls for every connection.
 func (l *Listener) inherit() {
 	_ = l.fdl.fd.NoDelay(true)
-	if s := int(l.e.opts.KeepAlive / time.Second); s > 0 {
+	if s := int((l.e.opts.KeepAlive + time.Second - 1) / time.Second); s > 0 {
 		_ = l.fdl.fd.KeepAlive(s, s)
 	}
 }

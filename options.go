@@ -34,7 +34,8 @@ type Options struct {
 	MaxHandshakes int
 
 	// KeepAlive is the idle time and the interval of TCP keep-alive probes on
-	// accepted connections, in whole seconds. Default: 15 s; negative: off.
+	// accepted connections, in whole seconds, a part of one rounded up. Default:
+	// 15 s; negative: off.
 	KeepAlive time.Duration
 
 	// Logger receives what nobody else can be told: panics of callbacks, accept

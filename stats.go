@@ -12,17 +12,19 @@ import (
 // Stats are an engine's counts since it began. Blocks are the process's.
 type Stats struct {
 	Conns        int64  // open connections
-	Accepted     uint64 // connections accepted
+	Accepted     uint64 // connections accepted, also those beyond Options.MaxConns, which are in neither Conns nor Closed
 	Closed       uint64 // connections closed
 	AcceptErrors uint64 // failed accepts
 	BytesIn      uint64 // bytes read from sockets
 	BytesOut     uint64 // bytes the kernel took
 	BytesDropped uint64 // accepted by a Write, and never sent because the connection or its output ended
 
-	// Closes counts the ends of connections by what ended them: "local" (Close
-	// or Abort), "peer" (it ended the connection), "idle timeout", "read
-	// timeout", "write timeout", "error" (of the socket), "panic" (in a
-	// callback), "isolation" and "other".
+	// Closes counts the ends of connections by what ended them: "local" (Close or
+	// Abort, also one that answers the peer's FIN or an error that Read returned, as
+	// most ends of HTTP and WebSocket do), "peer" (it had gone, and nobody called
+	// Close), "idle timeout", "read timeout", "write timeout", "error" (of the
+	// socket, and nobody called Close), "panic" (in a callback), "isolation" and
+	// "other".
 	Closes map[string]uint64
 
 	// DroppedBytes divides BytesDropped by what ended the connection, with the keys

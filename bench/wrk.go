@@ -139,7 +139,7 @@ func (w *wrk) sample(res *wrkResult, cpu time.Duration) (report.Sample, error) {
 		return report.Sample{}, errors.New("no request completed")
 	}
 	if res.Status > 0 {
-		return report.Sample{}, fmt.Errorf("%w: %.0f answers were not 2xx", errVoid, res.Status)
+		return report.Sample{}, fmt.Errorf("%w: %.0f answers were errors", errVoid, res.Status)
 	}
 	socket := res.Connect + res.Read + res.Write + res.Timeout
 	if socket > res.Requests/100 {

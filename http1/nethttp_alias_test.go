@@ -57,7 +57,7 @@ func stdPeerOf(cfg *stdServer) stdPeer {
 // expectations and asks here which one holds.
 func stdStrict() bool { return *stdPeerFlag != "nethttp" }
 
-// TestStdFields compares the exported fields and methods with net/http's by name and type.
+// TestStdFields compares the exported fields and methods with net/http's by name and type, but for those that are absent.
 func TestStdFields(t *testing.T) {
 	t.Parallel()
 	absent := map[string]string{

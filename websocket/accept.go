@@ -16,12 +16,15 @@ import (
 // a WebSocket. It works with the ResponseWriters of http1.Server and of
 // net/http.Server, wrapped or not. The fields of w.Header(), cookies for
 // example, go out with the answer; neither w nor r's body may be used
-// afterwards. h.OnOpen is called before Accept returns, the other callbacks after
-// the HTTP handler has returned.
+// afterwards. h.OnOpen is called before Accept returns. On http1.Server the other
+// callbacks follow when the HTTP handler has returned; on net/http.Server they may
+// come while it still runs.
 //
 // A handshake that breaks RFC 6455 is answered with 400, 405 or 426, one from a
 // page of a foreign origin with 403 (see Options.Origins), and a *HandshakeError
-// is returned. The HTTP handler then has nothing more to do.
+// is returned. A connection that cannot be taken from its server is answered with
+// 501, and fields or subprotocols of ours that no answer may have with 500; the
+// error is another one then. Either way the HTTP handler has nothing more to do.
 func Accept(w http.ResponseWriter, r *http.Request, h Handler, o *Options) (*Conn, error) {
 	o = o.orDefault()
 	key, refusal := checkRequest(r, o)

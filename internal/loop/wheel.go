@@ -3,7 +3,7 @@ package loop
 import "math/bits"
 
 // Timers are coarse: one tick is 2^24 ns, about 16.8 ms. Ticks are 32 bits and
-// compared by their difference, so they may wrap (after 832 days).
+// compared by their difference, so they may wrap (after 834 days).
 const tickShift = 24
 
 // TickDuration is the resolution of the loop's timers in nanoseconds.

@@ -4,8 +4,8 @@
 //	make mutants
 //
 // Each mutant of the table is applied to a copy of the tree, built, and tested,
-// the package's own tests first, then the simulation, then the root's and
-// http1's. It is killed by the first test that fails or does not end. A mutant
+// an internal package's own tests first, then the simulation, then http1's or
+// websocket's for their files, and the root's last. It is killed by the first test that fails or does not end. A mutant
 // that nobody kills, and of which the table does not say why that is right, fails
 // the run. docs/mutants.md is written by it (-write).
 package main
