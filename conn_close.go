@@ -63,6 +63,7 @@ func (c *Conn) CloseWrite() error {
 		return errClosed
 	}
 	c.fin = finWanted
+	c.wakeWriters()
 	if c.outSize.Load() > 0 || c.tlsHolds() {
 		return nil
 	}

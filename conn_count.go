@@ -42,6 +42,9 @@ func (c *Conn) sent(n int) {
 	if c.outLow += uint32(n); c.outLow < uint32(n) {
 		c.ex().outHigh++
 	}
+	if c.is(stWriteT) {
+		c.clear(stWriteT) // overtaken
+	}
 	c.touch()
 	if now := c.lp.Now(); c.lastOut.Load() != now {
 		c.lastOut.Store(now)

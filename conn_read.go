@@ -154,6 +154,9 @@ func (c *Conn) waitRead(done <-chan struct{}) bool {
 	if !c.park(stRead | stReadT | stGone) {
 		return true
 	}
+	if c.is(stOwned) && !c.opened() && c.clear(stParked) {
+		return true // netConn.Close came before we parked
+	}
 	select {
 	case <-r.parked:
 		c.lp.Resumed(c.id, "reader")

@@ -164,7 +164,9 @@ func (c *Conn) turn(ticket uint64) {
 		}
 		c.lp.Go(c.id, "finish", c.finishAside)
 	}()
+	began := c.lp.Now()
 	c.callbacks()
+	c.notIdle(began)
 	finished = true
 }
 
@@ -266,7 +268,7 @@ func (c *Conn) settleInput() {
 	if c.is(stOwned) || !c.alive() {
 		return
 	}
-	if c.eof {
+	if c.eof && !c.unread {
 		if err := c.readError(); err != nil && (!errors.Is(err, io.EOF) || c.is(stDead)) {
 			c.endInput(err)
 		}

@@ -16,6 +16,7 @@ import (
 func (c *Conn) SetIdleTimeout(d time.Duration) {
 	c.lastIO.Store(c.lp.Now())
 	c.idleFor.Store(ticks(d))
+	c.clear(stIdleT)
 	c.rearm()
 }
 
@@ -24,6 +25,7 @@ func (c *Conn) SetIdleTimeout(d time.Duration) {
 // SendFile returns ErrWriteTimeout from there first. 0 switches it off.
 func (c *Conn) SetWriteTimeout(d time.Duration) {
 	c.writeFor.Store(ticks(d))
+	c.clear(stWriteT)
 	c.rearm()
 }
 
@@ -128,7 +130,10 @@ func (c *Conn) Expire(now uint32) bool {
 	if c.post(bits) {
 		return c.start()
 	}
-	if bits&stWriteT != 0 { // the callback that runs may be what waits
+	if bits&stReadT != 0 { // the callback that runs may be what waits
+		c.lateRead()
+	}
+	if bits&stWriteT != 0 {
 		c.mu.Lock()
 		c.wakeWriters()
 		c.mu.Unlock()
@@ -163,6 +168,21 @@ func (c *Conn) expired(now uint32) (bits uint32) {
 		}
 	}
 	return bits
+}
+
+// notIdle takes a turn that began at the tick began out of the time without a byte:
+// its handler may have been the one to keep the peer waiting.
+func (c *Conn) notIdle(began uint32) {
+	now := c.lp.Now()
+	if now == began || c.idleFor.Load() == 0 {
+		return
+	}
+	last := c.lastIO.Load()
+	next := last + (now - began)
+	if loop.Before(now, next) {
+		next = now
+	}
+	c.lastIO.CompareAndSwap(last, next) // or a byte has moved since
 }
 
 // stillDue reports whether the timeout of bit, which passed some time ago, was

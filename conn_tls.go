@@ -26,7 +26,8 @@ type TLSOptions struct {
 
 	// Plain lets one port serve both: if the peer's first byte does not begin a
 	// TLS handshake, the connection stays what it was, Plain is called as a
-	// callback, and OnReadable follows. Without it such a peer is closed.
+	// callback, and OnReadable follows. Without it such a peer is closed. It is not
+	// called on a connection that NetConn was asked for meanwhile.
 	Plain func(c *Conn)
 }
 
@@ -67,7 +68,7 @@ func (c *Conn) StartTLS(config *tls.Config, o *TLSOptions) error {
 	if config == nil {
 		return errTLSConfig
 	}
-	hs := &handshake{parked: make(chan struct{}, 1), done: make(chan struct{}), gate: c.lp.engine.gate}
+	hs := &handshake{parked: make(chan struct{}, 1), late: make(chan struct{}, 1), done: make(chan struct{}), gate: c.lp.engine.gate}
 	if o != nil {
 		hs.opts = *o
 	}
@@ -152,7 +153,8 @@ const (
 	tlsWaiting uint32 = iota // for the peer's first byte
 	tlsShaking               // the handshake's goroutine runs
 	tlsReady
-	tlsPlain // the peer speaks no TLS: the strand takes the layer away
+	tlsPlain    // the peer speaks no TLS: the strand takes the layer away
+	tlsStripped // and does so now
 	tlsFailed
 )
 
@@ -228,7 +230,9 @@ func (t *tlsLayer) notReady() error {
 	case !t.c.alive():
 		return errClosed
 	case t.state.Load() == tlsFailed:
-		return t.c.reason()
+		if err := t.c.reason(); err != nil {
+			return err
+		}
 	}
 	return ErrWouldBlock
 }

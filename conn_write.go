@@ -358,7 +358,7 @@ func (c *Conn) writeLate() bool { return c.blocked && c.is(stWriteT) }
 // wakeWriters lets WaitWrite go on. mu is held.
 func (c *Conn) wakeWriters() {
 	r := c.rare.Load()
-	if r == nil || c.phase == open && !c.roomy() && !c.writeLate() {
+	if r == nil || c.phase == open && c.fin == finNone && !c.roomy() && !c.writeLate() {
 		return
 	}
 	r.mu.Lock()
@@ -464,7 +464,7 @@ func (c *Conn) writeGate() (<-chan struct{}, error) {
 	r := c.ex()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase != open {
+	if c.phase != open || c.fin != finNone {
 		return nil, errClosed
 	}
 	if !c.blocked && c.link.std == nil && c.out.Len() > 0 {
@@ -505,6 +505,7 @@ func (c *Conn) Buffered() int {
 func (c *Conn) SetMaxQueued(n int) {
 	c.mu.Lock()
 	c.maxQueued = int32(max(1, min(n, maxInt32)))
+	c.wakeWriters()
 	c.mu.Unlock()
 }
 

@@ -3,9 +3,11 @@ package strand
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -48,10 +50,12 @@ func (s *stdLink) pump() {
 			s.c.abort(err)
 			return
 		}
-		n, err := s.nc.Read(b.Tail())
-		b.Advance(n)
+		n, err := s.readInto(b)
 		if n == 0 && err == nil {
 			b.Release()
+			if !s.c.alive() {
+				return
+			}
 			continue
 		}
 		if n > 0 && full {
@@ -74,6 +78,47 @@ func (s *stdLink) pump() {
 			return
 		}
 	}
+}
+
+// readInto reads once. The net.Conn is somebody else's code: a panic of it ends its
+// connection, and so does a count that is none.
+func (s *stdLink) readInto(b *buf.Block) (n int, err error) {
+	defer s.guard("Read", &err)
+	k, err := s.nc.Read(b.Tail())
+	b.Advance(k)
+	return k, err
+}
+
+// writeOnce is readInto's counterpart.
+func (s *stdLink) writeOnce(p []byte) (n int, err error) {
+	defer s.guard("Write", &err)
+	k, err := s.nc.Write(p)
+	if k < 0 || k > len(p) {
+		return 0, fmt.Errorf("strand: Write of a net.Conn returned %d of %d bytes", k, len(p))
+	}
+	return k, err
+}
+
+// guard is deferred around calls of the net.Conn: a panic ends the connection. No lock of
+// ours is held.
+func (s *stdLink) guard(what string, err *error) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	s.c.lp.engine.opts.Logger.Error("strand: a net.Conn panicked; its connection is closed",
+		"conn", s.c.id, "in", what, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	*err = fmt.Errorf("%w: %v", ErrPanic, v)
+	s.c.abort(*err)
+}
+
+// end calls a method of the net.Conn that may wait, on a goroutine.
+func (s *stdLink) end(what string, method func() error) {
+	go func() {
+		var err error
+		defer s.guard(what, &err)
+		err = method() // nobody is left to be told
+	}()
 }
 
 // deliver moves b to where read finds it.
@@ -188,7 +233,7 @@ func (s *stdLink) writeBatch(batch *buf.Queue) error {
 			c.mu.Unlock()
 			return err
 		}
-		n, err := s.nc.Write(pieces[0])
+		n, err := s.writeOnce(pieces[0][:min(len(pieces[0]), writePiece)]) // a piece is progress, for the write timeout
 		batch.Consume(n)
 		c.mu.Lock()
 		s.blocks = batch.Blocks()
@@ -210,7 +255,7 @@ func (s *stdLink) writeBatch(batch *buf.Queue) error {
 // may wait for the peer (a TLS one for its alert), so a goroutine does it.
 func (s *stdLink) shutdownWrite() error {
 	if w, ok := s.nc.(interface{ CloseWrite() error }); ok {
-		go func() { _ = w.CloseWrite() }()
+		s.end("CloseWrite", w.CloseWrite)
 	}
 	return nil
 }
@@ -230,7 +275,7 @@ func (s *stdLink) retire() {
 	}
 	s.err = errClosed
 	s.makeRoom()
-	go func() { _ = s.nc.Close() }()
+	s.end("Close", s.nc.Close)
 }
 
 func (s *stdLink) tlsState() *tls.ConnectionState {

@@ -26,6 +26,11 @@ func (c *Conn) NetConn() net.Conn {
 	c.clear(stPaused | stTimeouts | stDrained)
 	c.state.Or(stOwned)
 	if t := c.tls.Load(); t != nil {
+		if hs := t.hs.Load(); hs != nil { // a peer that speaks no TLS, and Plain was not called yet
+			t.strip(hs)
+		}
+	}
+	if t := c.tls.Load(); t != nil {
 		t.begin(true)
 		r.view = &tlsNetConn{netConn{c: c}}
 	} else {
@@ -75,6 +80,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 		if err != ErrWouldBlock {
 			return got, err
 		}
+		c.clear(stReadT) // the deadline of the Conn, not of the view: nobody else takes it, and a reader would not park
 		if !c.waitRead(expired) {
 			return 0, n.timeout("read")
 		}

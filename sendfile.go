@@ -68,6 +68,9 @@ func (c *Conn) sendFileOnce(f *os.File, n int64) (int, error) {
 		return 0, err
 	}
 	c.clear(stFull)
+	if k == 0 && ofTheFile(err) {
+		err = errNoSendFile
+	}
 	if err != nil && err != errNoSendFile {
 		c.writeFailed(err, 0)
 		err = c.opError("sendfile", err)
@@ -75,11 +78,21 @@ func (c *Conn) sendFileOnce(f *os.File, n int64) (int, error) {
 	return k, err
 }
 
+// ofTheFile reports whether an error of sendfile(2) may be the file's, not the
+// connection's: copying tells, and leaves the connection as it is if so.
+func ofTheFile(err error) bool {
+	switch err {
+	case syscall.EBADF, syscall.EINVAL, syscall.EIO, syscall.EISDIR, syscall.ESPIPE, syscall.EOVERFLOW, syscall.EACCES, syscall.EPERM:
+		return true
+	}
+	return false
+}
+
 // waitDrained waits until the kernel takes output again.
 func (c *Conn) waitDrained(ctx context.Context) error {
 	r := c.ex()
 	c.mu.Lock()
-	if !c.blocked || c.phase != open {
+	if !c.blocked || c.phase != open || c.fin != finNone {
 		c.mu.Unlock()
 		return nil
 	}

@@ -16,6 +16,7 @@ type handshake struct {
 	opts   TLSOptions
 	timer  *time.Timer   // aborts the connection
 	parked chan struct{} // capacity 1: wakes the goroutine
+	late   chan struct{} // capacity 1: the read deadline of who waits for the end has passed
 	done   chan struct{}
 	once   sync.Once // closes done: the handshake is over, or the connection retired
 	gate   *gate
@@ -46,6 +47,9 @@ func (hs *handshake) hold(n int, head []byte, bufs [][]byte, s string) {
 // with a message of the handshake.
 const firstRecord = 22
 
+// errNotTLS ends a connection whose blocking view waits for a handshake.
+var errNotTLS = errors.New("the peer does not speak TLS")
+
 // intercept takes news of input from the strand until the handshake is over, and
 // reports whether it did.
 func (t *tlsLayer) intercept() bool {
@@ -57,6 +61,8 @@ func (t *tlsLayer) intercept() bool {
 		if t.begin(true) {
 			return true
 		}
+	case tlsFailed:
+		return true // only the alert is still sent
 	}
 	// The event was taken before the handshake began, but it is the
 	// handshake's: post wakes its reader, and stShaking keeps it from the strand.
@@ -173,13 +179,15 @@ func (t *tlsLayer) announce() {
 // is the strand's again.
 func (t *tlsLayer) shaken(hs *handshake, plain bool, err error) {
 	c := t.c
-	if plain {
-		t.state.Store(tlsPlain)
+	if plain && t.plainFound() {
 		hs.end()
 		_ = c.Post(func(c *Conn) { t.unmake(hs) }) // on an error it is closed
 		c.clear(stShaking)
 		c.signal(stRead)
 		return
+	}
+	if plain {
+		err = errNotTLS
 	}
 	t.wmu.Lock()
 	state := tlsFailed
@@ -199,6 +207,13 @@ func (t *tlsLayer) shaken(hs *handshake, plain bool, err error) {
 	hs.end()
 	c.clear(stShaking)
 	c.signal(stPost | stRead) // announce; and data may have come with the Finished (hazard 125)
+}
+
+// plainFound notes that the peer speaks no TLS. It reports false if NetConn was
+// asked for meanwhile, whose view speaks TLS: a peer that does not is closed then.
+func (t *tlsLayer) plainFound() bool {
+	t.state.Store(tlsPlain)
+	return !t.c.is(stOwned) || !t.state.CompareAndSwap(tlsPlain, tlsFailed)
 }
 
 // sendHeld encrypts what was written during the handshake, and says goodbye if
@@ -247,19 +262,29 @@ func (t *tlsLayer) unhold(hs *handshake, n int) bool {
 // unmake takes the layer away again: the peer does not speak TLS. It is a
 // callback of the strand.
 func (t *tlsLayer) unmake(hs *handshake) {
+	if t.strip(hs) {
+		hs.opts.Plain(t.c)
+	}
+}
+
+// strip sends what waited for the handshake as it is, and takes the layer away,
+// unless that was done, or the layer is not to be. The strand's.
+func (t *tlsLayer) strip(hs *handshake) bool {
 	c := t.c
-	if c.tls.Load() != t {
-		return
+	if !t.state.CompareAndSwap(tlsPlain, tlsStripped) {
+		return false
 	}
 	t.wmu.Lock()
 	c.mu.Lock()
-	c.tls.Store(nil)
-	t.hold = false
+	t.gather = true // the end of the queue is not the end of the output
 	for _, s := range hs.held {
 		if s != "" && c.phase != closed {
+			hs.heldSize.Add(int32(-len(s)))
 			c.send(nil, nil, s)
 		}
 	}
+	t.gather, t.hold = false, false
+	c.tls.Store(nil)
 	if c.phase != closed && c.outSize.Load() == 0 {
 		c.emptied() // a Close or CloseWrite that came meanwhile
 	}
@@ -267,11 +292,11 @@ func (t *tlsLayer) unmake(hs *handshake) {
 	t.wmu.Unlock()
 	c.readDone = t.drained
 	c.Unread(t.raw)
-	hs.opts.Plain(c)
+	return true
 }
 
-// waitReady waits for the end of the handshake; false if done was closed first.
-// The strand's.
+// waitReady waits for the end of the handshake, or for the read deadline; false if
+// done was closed first. The strand's.
 func (t *tlsLayer) waitReady(done <-chan struct{}) bool {
 	hs := t.hs.Load()
 	if hs == nil {
@@ -283,10 +308,29 @@ func (t *tlsLayer) waitReady(done <-chan struct{}) bool {
 	}
 	t.begin(true)
 	t.c.handOff()
-	select {
-	case <-hs.done:
-		return true
-	case <-done:
-		return false
+	for !t.c.is(stReadT) {
+		select {
+		case <-hs.done:
+			return true
+		case <-hs.late:
+		case <-done:
+			return false
+		}
+	}
+	return true
+}
+
+// lateRead wakes who waits for the end of a handshake, for the read deadline has
+// passed. Who parks meanwhile is the handshake, which knows of no deadline.
+func (c *Conn) lateRead() {
+	t := c.tlsNotReady()
+	if t == nil {
+		return
+	}
+	if hs := t.hs.Load(); hs != nil {
+		select {
+		case hs.late <- struct{}{}:
+		default:
+		}
 	}
 }

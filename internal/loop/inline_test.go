@@ -15,7 +15,7 @@ import (
 // source's begins: what is written then would be corked, and nobody would uncork it.
 func TestInlineOfOneThatHasLeft(t *testing.T) { // hazard 140
 	l := New(poll.NewPortable(), NewWatchdog(), slog.New(slog.NewTextHandler(io.Discard, nil)), func() int64 { return 0 })
-	const rounds, longest = 200_000, 10 * time.Second // one of some 20,000 rounds meets the moment
+	const rounds, longest = 200_000, 3 * time.Second // one of some 20,000 rounds meets the moment
 	var left, asked atomic.Uint32
 	var over atomic.Bool
 	done := make(chan struct{})
