@@ -60,13 +60,18 @@ type conn struct {
 }
 
 // partial is a head that is still arriving. Its bytes are in conn.in.
-type partial struct{ scan h1.Scanner }
+type partial struct {
+	scan  h1.Scanner
+	began time.Time // when its first byte was read
+}
 
 // connExtra is what is made when somebody asks for it.
 type connExtra struct {
 	view *connView       // for ConnState and ConnContext
 	ctx  context.Context // from ConnContext; nil: the scope's
 	tls  *tls.ConnectionState
+
+	began time.Time // when the head began of the request that is parsed, if that was before now
 
 	drain    *drain // modeDrain
 	lingered int    // bytes discarded behind the last response
@@ -310,7 +315,7 @@ func (hc *conn) readHead() (string, error) {
 			if n > 0 {
 				head := string(hc.in.Data()[scan.Start():n])
 				hc.in.Consume(n)
-				hc.part = nil
+				hc.headDone()
 				hc.clearDeadline()
 				return head, nil
 			}
@@ -327,11 +332,23 @@ func (hc *conn) readHead() (string, error) {
 // beginPartial keeps the state of a head that has begun to arrive and gives it a deadline
 // that no further byte moves (hazard 60).
 func (hc *conn) beginPartial(scan h1.Scanner) {
-	hc.part = &partial{scan}
+	now := time.Now()
+	hc.part = &partial{scan, now}
 	hc.setState(http.StateActive)
 	if d := hc.scope.srv.readHeaderTimeout(); d > 0 && !hc.deadline {
-		hc.setDeadline(time.Now().Add(d))
+		hc.setDeadline(now.Add(d))
 	}
+}
+
+// headDone notes that a head is complete, and when it began if it came in parts: its
+// body's time is the rest.
+func (hc *conn) headDone() {
+	if hc.part != nil && hc.scope.srv.ReadTimeout > 0 {
+		hc.rare().began = hc.part.began
+	} else if hc.extra != nil {
+		hc.extra.began = time.Time{}
+	}
+	hc.part = nil
 }
 
 // fill reads more input behind what hc.in holds. There is no Block before there is input.

@@ -141,7 +141,11 @@ func (ex *exchange) openBody(hc *conn, r *h1.Request) {
 		}
 	}
 	if d := hc.scope.srv.ReadTimeout; d > 0 {
-		hc.setDeadline(time.Now().Add(d))
+		began := time.Now()
+		if hc.extra != nil && !hc.extra.began.IsZero() {
+			began = hc.extra.began
+		}
+		hc.setDeadline(began.Add(d))
 	}
 }
 

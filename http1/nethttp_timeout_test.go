@@ -119,6 +119,37 @@ func TestStdReadTimeoutOfBody(t *testing.T) {
 	})
 }
 
+// TestStdReadTimeoutFromTheBeginning: what the head took is not given to the body again.
+func TestStdReadTimeoutFromTheBeginning(t *testing.T) {
+	t.Parallel()
+	stdRetry(t, func(d time.Duration) error {
+		d *= 5
+		read := make(chan error, 1)
+		url, _, _ := stdStart(t, &stdServer{ReadTimeout: d, ReadHeaderTimeout: stdPatience,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, err := io.Copy(io.Discard, r.Body)
+				read <- err
+			})})
+		w := stdDial(t, url)
+		w.send("POST / HTTP/1.1\r\nHost: x\r\n")
+		began := time.Now()
+		<-time.After(d / 2)
+		w.send("Content-Length: 10\r\n\r\n")
+		select {
+		case err := <-read:
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("reading the body: %v; want a deadline", err)
+			}
+		case <-time.After(stdPatience):
+			t.Error("the body has no deadline")
+		}
+		if took := time.Since(began); took > d*5/4 {
+			return fmt.Errorf("ReadTimeout %v: over after %v", d, took)
+		}
+		return nil
+	})
+}
+
 func TestStdNoReadTimeout(t *testing.T) {
 	t.Parallel()
 	for _, d := range []time.Duration{0, -1} {

@@ -31,8 +31,8 @@ type Server struct {
 	// TLSConfig is used by ServeTLS and ListenAndServeTLS.
 	TLSConfig *tls.Config
 
-	// ReadTimeout is the longest time to read a whole request, body included. Zero or
-	// negative: no limit but ReadHeaderTimeout.
+	// ReadTimeout is the longest time to read a whole request, from its first byte to the
+	// end of its body. Zero or negative: no limit but ReadHeaderTimeout.
 	ReadTimeout time.Duration
 
 	// ReadHeaderTimeout is the longest time from a connection's beginning, or a request's
