@@ -101,19 +101,35 @@ func TestReaderOfADeadConnSleeps(t *testing.T) { // hazard 137
 		defer close(done)
 		_, _ = nc.Read(make([]byte, 1))
 	}()
-	var used time.Duration
-	for range 20 { // other goroutines of the process may be busy for a while; a reader that spins is in each window
-		before := cpu(t)
-		time.Sleep(100 * time.Millisecond)
-		if used = cpu(t) - before; used < 20*time.Millisecond {
-			break
-		}
-	}
-	if used >= 20*time.Millisecond {
-		t.Errorf("the reader used %v of 100 ms", used)
-	}
+	wantQuiet(t, "processor time of the reader, ns", int64(20*time.Millisecond), func() int64 { return int64(cpu(t)) })
 	_ = nc.Close()
 	within(t, "the reader's end", done)
+}
+
+// A Read of the blocking view sleeps, also when a deadline of the Conn itself has passed.
+func TestNetConnReaderSleepsPastADeadline(t *testing.T) {
+	e := newEngine(t, strand.Options{})
+	views := make(chan net.Conn, 1)
+	a := serve(t, e, func(*strand.Conn) strand.Handler {
+		return &hooks{open: func(c *strand.Conn) {
+			nc := c.NetConn()
+			c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			views <- nc
+		}}
+	})
+	nc := dial(t, a)
+	view := <-views
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		if _, err := view.Read(make([]byte, 1)); err != nil {
+			t.Errorf("Read: %v", err)
+		}
+	}()
+	time.Sleep(50 * time.Millisecond) // a deadline is coarse
+	wantQuiet(t, "processor time of the reader, ns", int64(5*time.Millisecond), func() int64 { return int64(cpu(t)) })
+	_, _ = nc.Write([]byte("x"))
+	within(t, "the reader's end", read)
 }
 
 // A connection that can no longer be written ends, also if its peer says no
