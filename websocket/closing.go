@@ -68,14 +68,29 @@ func (c *Conn) closeLocked(end *CloseError) error {
 	}
 	c.end = end
 	c.advanceLocked(stateClosing)
-	c.sc.SetTimer(c.o.closeTimeout())
-	c.sc.ResumeRead() // for the peer's answer; messages are not delivered any more
+	c.patientLocked(c.o.closeTimeout())
+	c.resumeLocked() // for the peer's answer; messages are not delivered any more
 	return nil
+}
+
+// patientLocked has the connection ended after d.
+func (c *Conn) patientLocked(d time.Duration) {
+	c.extraLocked().patience = time.Now().Add(d)
+	c.sc.SetTimer(d)
+}
+
+// unansweredLocked notes what happened in place of the peer's answer to our close
+// frame, if that is what we wait for.
+func (c *Conn) unansweredLocked(cause error) {
+	if c.state.Load() == stateClosing && c.end.Cause == nil {
+		c.end.Cause = cause
+	}
 }
 
 // Abort ends the connection at once, without a close frame.
 func (c *Conn) Abort() error {
 	c.mu.Lock()
+	c.unansweredLocked(ErrClosed)
 	if c.state.Load() == stateOpen {
 		c.advanceLocked(stateEnding)
 		c.end = &CloseError{Code: Abnormal, Local: true, Cause: ErrClosed}
@@ -111,11 +126,17 @@ func (c *Conn) failLocked(code Code, reason string, cause error) {
 	if was >= stateEnding {
 		return
 	}
-	if was == stateOpen {
+	switch was {
+	case stateOpen:
 		c.end = &CloseError{Code: code, Reason: reason, Local: true, Cause: cause}
 		c.discardLocked()
 		// An error means that the transport has gone, which OnClose will tell.
 		_ = c.sendCloseLocked(code, reason)
+	case stateClosing:
+		if cause == nil {
+			cause = &ws.Error{Code: ws.Code(code), Reason: reason}
+		}
+		c.unansweredLocked(cause)
 	}
 	c.lingerLocked()
 }
@@ -126,9 +147,9 @@ func (c *Conn) failWith(e *ws.Error) { c.fail(Code(e.Code), e.Reason, nil) }
 // lingerLocked ends our side, and gives the peer a moment to see why.
 func (c *Conn) lingerLocked() {
 	c.advanceLocked(stateEnding)
-	c.sc.SetTimer(lingerTime)
+	c.patientLocked(lingerTime)
 	_ = c.sc.CloseWrite()
-	c.sc.ResumeRead()
+	c.resumeLocked()
 }
 
 // peerClosed takes the peer's close frame. more says that bytes follow it, which
@@ -144,6 +165,7 @@ func (c *Conn) peerClosed(p []byte, more bool) {
 	switch c.state.Load() {
 	case stateOpen:
 		c.end = &CloseError{Code: Code(code), Reason: reason}
+		c.sc.SetTimer(0) // the heartbeat's, which must not cut short what the transport still sends
 		c.discardLocked()
 		// The answer repeats the code; an error means that there is nobody to answer.
 		_ = c.sendCloseLocked(Code(code), "")
@@ -154,8 +176,8 @@ func (c *Conn) peerClosed(p []byte, more bool) {
 	if c.client {
 		// RFC 6455 section 7.1.1: the server is the first to close the connection.
 		c.advanceLocked(stateEnding)
-		c.sc.SetTimer(c.o.closeTimeout())
-		c.sc.ResumeRead() // for the end of the input
+		c.patientLocked(c.o.closeTimeout())
+		c.resumeLocked() // for the end of the input
 		return
 	}
 	if more {

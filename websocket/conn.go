@@ -26,7 +26,7 @@ type Conn struct {
 
 	state  atomic.Uint32 // a state; changed under mu, in closing.go
 	rtt    atomic.Uint32 // microseconds, of the last heartbeat; zero for unknown
-	paused atomic.Bool   // between PauseRead and ResumeRead
+	paused atomic.Bool   // between PauseRead and ResumeRead; changed under mu, with sc
 	client bool          // we mask, the peer does not
 	kind   handlerKind   // what else h is
 	hdr    [4]byte       // the header being written; guarded by mu
@@ -48,6 +48,7 @@ type extra struct {
 	streamEnd chan struct{} // closed when it no longer is; nil if nobody waits
 	drops     Drops         // what the queue policy did
 	lifeEnd   time.Time     // when MaxLifetime ends; zero for never
+	patience  time.Time     // when a connection that is not open any more is ended; zero for never
 	onClosed  []func()      // called when the connection has ended
 }
 
@@ -137,16 +138,30 @@ func (c *Conn) Buffered() int {
 
 // PauseRead stops reading, and with it the callbacks but OnClose, until
 // ResumeRead. Messages already read are still delivered. The heartbeat does not
-// judge a peer that is not being read.
+// judge a peer that is not being read. Once the connection closes, or has begun
+// to, PauseRead does nothing: what the peer still says must be read.
 func (c *Conn) PauseRead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state.Load() != stateOpen {
+		return
+	}
 	c.paused.Store(true)
 	c.sc.PauseRead()
 }
 
 // ResumeRead ends PauseRead.
 func (c *Conn) ResumeRead() {
-	c.sc.ResumeRead()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resumeLocked()
+}
+
+// resumeLocked clears the flag first: with what the transport then has delivered,
+// the handler may pause again.
+func (c *Conn) resumeLocked() {
 	c.paused.Store(false)
+	c.sc.ResumeRead()
 }
 
 // Post has f called on the connection's strand, between callbacks. It returns

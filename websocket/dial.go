@@ -47,7 +47,8 @@ type DialOptions struct {
 	HandshakeTimeout time.Duration
 }
 
-// maxResponse is the longest response head that a client reads, in bytes.
+// maxResponse is the longest response head that a client reads, in bytes, of a
+// server or of a proxy.
 const maxResponse = 64 << 10
 
 // errResponse is returned for a server that does not speak HTTP.

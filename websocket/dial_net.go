@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -114,8 +115,12 @@ func connectProxy(nc net.Conn, addr string, user *url.Userinfo) error {
 	}
 	// The proxy sends nothing behind its head before we speak, so the reader
 	// cannot take what belongs to the tunnel.
-	br := bufio.NewReaderSize(nc, 4<<10)
+	head := &io.LimitedReader{R: nc, N: maxResponse}
+	br := bufio.NewReaderSize(head, 4<<10)
 	resp, err := http.ReadResponse(br, &http.Request{Method: "CONNECT"})
+	if err != nil && head.N <= 0 {
+		return errProxyHead
+	}
 	if err != nil {
 		return err
 	}

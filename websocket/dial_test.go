@@ -180,3 +180,28 @@ func TestAcceptFields(t *testing.T) {
 		t.Errorf("fields: %v", r.resp.Header)
 	}
 }
+
+// TestProxyEndlessHead: a proxy's response head is bounded, as a server's is.
+func TestProxyEndlessHead(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\n"+strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 200)+"\r\n")
+		_, _ = io.Copy(io.Discard, nc)
+	}()
+	_, _, err = Dial(context.Background(), "ws://far.example/", newTester(), &DialOptions{
+		HandshakeTimeout: 5 * time.Second,
+		Proxy:            func(*http.Request) (*url.URL, error) { return url.Parse("http://" + l.Addr().String()) },
+	})
+	if !errors.Is(err, errProxyHead) {
+		t.Error(err)
+	}
+}

@@ -32,14 +32,16 @@ const (
 )
 
 // CloseError is why a connection ended; Handler.OnClose always receives one. If
-// the closing handshake took place, Code and Reason are those of the first close
-// frame, and Local says that it was ours. Otherwise Code is Abnormal and Cause
-// is the reason, io.EOF when the peer just hung up.
+// there was a close frame, Code and Reason are those of the first one, and Local
+// says that it was ours. If the peer did not answer ours, Cause is what happened
+// instead, io.EOF when it just hung up; but no answer is waited for when ours
+// failed the connection, and then Cause is the mistake, if that was not the peer's.
+// Without a close frame, Code is Abnormal and Cause is the reason.
 type CloseError struct {
 	Code   Code   // of the close frame, or Abnormal
 	Reason string // not escaped: it may be a peer's text
 	Local  bool   // this side closed or failed the connection
-	Cause  error  // what lies behind, or nil
+	Cause  error  // what lies behind; nil for a closing handshake, and for the peer's mistake
 }
 
 // Error returns the code, the reason (quoted) and the cause.
@@ -79,7 +81,8 @@ var (
 
 	// ErrQueueFull is returned by a write when the peer has left so much of what
 	// was written before unread that the queue is at its limit. Nothing of the
-	// message was sent. It is strand's error of the same name.
+	// message was sent. It is also returned by Conn.Writer while messages wait in
+	// the queue. It is strand's error of the same name.
 	ErrQueueFull = strand.ErrQueueFull
 
 	// ErrStreaming is returned by Conn.Writer while another Writer is open.
@@ -100,6 +103,9 @@ var (
 
 	// errCloseTimeout is the cause when the peer never answered our close frame.
 	errCloseTimeout = errors.New("websocket: peer does not answer the close frame")
+
+	// errProxyHead is returned for a proxy that answers more than a head may be.
+	errProxyHead = errors.New("websocket: the head of the proxy's response is longer than 64 KiB")
 
 	errPanic  = errors.New("websocket: panic in the handler")
 	errSlow   = errors.New("websocket: peer reads too slowly")

@@ -55,7 +55,10 @@ type FrameHandler interface {
 // because the peer was slow, has all been sent.
 type DrainHandler interface {
 	Handler
-	// OnDrained is called when nothing waits for the peer any more.
+	// OnDrained is called when the transport has sent all that waited for the peer,
+	// and no message waits to be given to it, but those behind an open Writer. The
+	// last of them may have just been given to it (Conn.Buffered): OnDrained is
+	// called again when they are sent, if the peer did not take them at once.
 	OnDrained(c *Conn)
 }
 

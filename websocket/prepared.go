@@ -57,10 +57,12 @@ func (c *Conn) sendPreparedLocked(p *Prepared) error {
 		}
 		return c.sendLocked(h, []byte(p.payload))
 	}
-	frame := p.plain
-	if d != nil {
-		frame = p.deflate(d.outBits, c.o.Compression.level())
-		d.sentPrepared(p.payload)
+	if d == nil {
+		return c.sendStringLocked(p.plain)
 	}
-	return c.sendStringLocked(frame)
+	if err := c.sendStringLocked(p.deflate(d.outBits, c.o.Compression.level())); err != nil {
+		return err
+	}
+	d.sentPrepared(p.payload)
+	return nil
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/d74363f0/strand"
@@ -174,11 +175,15 @@ func (c *Conn) pumpLocked() {
 	}
 }
 
-// sendNextLocked gives the transport the oldest message that waits.
+// sendNextLocked gives the transport the oldest message that waits. An error
+// means that the transport has gone; a message that is too large is dropped.
 func (c *Conn) sendNextLocked() error {
 	err := c.sendMessageLocked(c.x.pending.shift())
 	if err != nil {
 		c.sc.CountDrops(strand.DropUnsent, 1)
+	}
+	if errors.Is(err, strand.ErrTooLarge) {
+		return nil
 	}
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/d74363f0/strand"
 )
 
 // stalled returns a server's connection whose client does not read, and the client.
@@ -393,5 +395,108 @@ func TestPrepared(t *testing.T) {
 				t.Fatalf("message %d: %.60q", i, s)
 			}
 		}
+	}
+}
+
+// TestWaitWriteBesideWriter: an open Writer alone does not keep WaitWrite, only what waits behind it.
+func TestWaitWriteBesideWriter(t *testing.T) {
+	c, _, _ := stalled(t, "strand", &Options{MaxQueued: 1000})
+	w, err := c.Writer(context.Background(), Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait := func(d time.Duration) error {
+		ctx, cancel := context.WithTimeout(context.Background(), d)
+		defer cancel()
+		return c.WaitWrite(ctx)
+	}
+	if err = wait(3 * time.Second); err != nil {
+		t.Errorf("with nothing queued: %v", err)
+	}
+	if err = c.WriteMessage(Text, make([]byte, 600)); err != nil {
+		t.Fatal(err)
+	}
+	if err = wait(20 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with more than half queued: %v", err)
+	}
+	if err = w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err = wait(3 * time.Second); err != nil {
+		t.Errorf("behind the Writer: %v", err)
+	}
+	_ = c.Abort()
+}
+
+// TestWriterBehindQueue: what keeps a Writer from beginning is not always a Writer.
+func TestWriterBehindQueue(t *testing.T) {
+	c, _, _ := stalled(t, "strand", &Options{MaxQueued: 300 << 10, Queue: DropOldest})
+	jam(t, c)
+	if _, err := c.Writer(context.Background(), Text); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("behind a queue: %v", err)
+	}
+	_ = c.Abort()
+	c, _, _ = stalled(t, "strand", nil)
+	if _, err := c.Writer(context.Background(), Text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Writer(context.Background(), Text); !errors.Is(err, ErrStreaming) {
+		t.Errorf("beside a Writer: %v", err)
+	}
+	_ = c.Abort()
+}
+
+// drainer is a DrainHandler that notes how many messages waited at each OnDrained.
+type drainer struct {
+	*tester
+	on    bool // strand only
+	waits chan int
+}
+
+func (h *drainer) OnDrained(c *Conn) {
+	if !h.on {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h.waits <- len(c.x.pending.list)
+}
+
+// TestDrainedMeansDrained: OnDrained is not called while messages wait for the peer, and then it is.
+func TestDrainedMeansDrained(t *testing.T) {
+	each(t, func(t *testing.T, transport string) {
+		h := &drainer{tester: newTester(), waits: make(chan int, 10_000)}
+		conns := make(chan *Conn, 1)
+		h.open = func(c *Conn) { conns <- c }
+		o := &Options{MaxQueued: 4 << 20, Queue: DropOldest}
+		r := rawDial(t, serve(t, transport, o, func() Handler { return h }), "", "")
+		c := <-conns
+		n := fill(t, c, func(i int) error { return c.WriteMessage(Binary, numbered(i)) })
+		on := make(chan bool)
+		_ = c.Post(func(*Conn) { h.on = true; close(on) }) // what is written is written: nothing is added beside OnDrained
+		<-on
+		for last := -1; last < n-1; {
+			_, p := r.receive()
+			last = number(t, p)
+		}
+		select {
+		case k := <-h.waits:
+			if k > 0 {
+				t.Errorf("OnDrained while %d messages waited", k)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("no OnDrained")
+		}
+		_ = c.Abort()
+	})
+}
+
+// TestTooLargeIsNotClosed: a refused message is no end of the connection.
+func TestTooLargeIsNotClosed(t *testing.T) {
+	if err := closedError(strand.ErrTooLarge); err != strand.ErrTooLarge {
+		t.Error(err)
+	}
+	if err := closedError(io.ErrClosedPipe); err != ErrClosed {
+		t.Error(err)
 	}
 }

@@ -3,7 +3,9 @@ package websocket
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -489,4 +491,57 @@ func TestDeflateBomb(t *testing.T) {
 	r.expectClose(TooBig)
 	_ = r.nc.Close()
 	h.wait(t)
+}
+
+// TestHugeLength: without a bound a peer may announce the longest message there is.
+func TestHugeLength(t *testing.T) {
+	for _, limit := range []int64{-1, math.MaxInt64} {
+		url, h := echoServer(t, "strand", &Options{MaxMessage: limit, Logger: quiet})
+		r := rawDial(t, url, "", "")
+		r.send("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00")
+		time.Sleep(20 * time.Millisecond) // so that all of the payload is still to come
+		r.send(strings.Repeat("x", 300_000))
+		_ = r.nc.Close()
+		if e := h.wait(t); e.Code != Abnormal || e.Cause != io.EOF {
+			t.Errorf("MaxMessage %d: OnClose received %+v", limit, e)
+		}
+	}
+}
+
+// TestNoAnswerToClose: what came in place of the peer's close frame is the cause, and the code is still that of
+// ours.
+func TestNoAnswerToClose(t *testing.T) {
+	ways := map[string]struct {
+		end   func(c *Conn, r *raw)
+		cause func(err error) bool
+	}{
+		"peer hangs up": {
+			func(_ *Conn, r *raw) { _ = r.nc.Close() },
+			func(err error) bool { return err == io.EOF },
+		},
+		"peer errs": {
+			func(_ *Conn, r *raw) { r.send("\xff\xff") },
+			func(err error) bool { var e *ws.Error; return errors.As(err, &e) },
+		},
+		"abort": {
+			func(c *Conn, _ *raw) { _ = c.Abort() },
+			func(err error) bool { return err == ErrClosed },
+		},
+		"transport ends": {
+			func(c *Conn, _ *raw) { _ = c.sc.Abort() },
+			func(err error) bool { return err != nil },
+		},
+	}
+	each(t, func(t *testing.T, transport string) {
+		for name, way := range ways {
+			c, r, h := stalled(t, transport, nil)
+			_ = c.WriteClose(4000, "")
+			r.expect(0x88, "\x0f\xa0")
+			way.end(c, r)
+			_ = r.nc.(*net.TCPConn).CloseWrite()
+			if e := h.wait(t); e.Code != 4000 || !e.Local || !way.cause(e.Cause) {
+				t.Errorf("%s: OnClose received %+v", name, e)
+			}
+		}
+	})
 }

@@ -99,8 +99,10 @@ func (c *Conn) readFailed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state.Load() < stateEnding {
+		c.unansweredLocked(err)
 		if c.end == nil {
 			c.end = &CloseError{Code: Abnormal, Cause: err}
+			c.sc.SetTimer(0) // the heartbeat's, which must not cut short what the transport still sends
 		}
 		c.advanceLocked(stateEnding)
 	}
@@ -336,7 +338,7 @@ func (c *Conn) grow(n int) {
 	in := c.in
 	have := len(in.msg)
 	if have == 0 && in.msg == nil {
-		if p := c.buffer(in.frame, int(in.left)+slack); p != nil {
+		if p := c.buffer(in.frame, int(min(in.left, firstChunk))+slack); p != nil {
 			in.msg, in.theirs = p[:0], true
 			return
 		}
@@ -344,8 +346,10 @@ func (c *Conn) grow(n int) {
 	if have+n <= cap(in.msg) {
 		return
 	}
-	declared := int64(have) + in.left + slack
-	room := int(min(declared, int64(max(2*cap(in.msg), firstChunk))))
+	room := max(2*cap(in.msg), firstChunk)
+	if in.left < int64(room-have)-slack { // left may be near the largest number there is: nothing is added to it
+		room = have + int(in.left) + slack
+	}
 	if have > 0 && !in.frame.Fin {
 		room = max(room, 2*cap(in.msg))
 	}
@@ -375,7 +379,10 @@ func (c *Conn) readDirect() error {
 	in := c.in
 	c.grow(int(min(in.left, directMin)))
 	at := len(in.msg)
-	room := in.msg[at:min(int64(cap(in.msg)), int64(at)+in.left+slack)]
+	room := in.msg[at:cap(in.msg)]
+	if in.left < int64(len(room))-slack {
+		room = room[:in.left+slack]
+	}
 	n, err := c.sc.Read(room)
 	if n <= 0 {
 		return err

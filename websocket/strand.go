@@ -50,9 +50,11 @@ func (s *strandConn) OnDrained(*strand.Conn) {
 	c := (*Conn)(s)
 	c.mu.Lock()
 	c.pumpLocked()
+	// What waits behind a Writer, waits for its end and not for the peer.
+	more := c.x != nil && len(c.x.pending.list) > 0 && !c.x.streaming
 	c.mu.Unlock()
 	h, ok := c.h.(DrainHandler)
-	if !ok || c.state.Load() != stateOpen {
+	if !ok || more || c.state.Load() != stateOpen {
 		return
 	}
 	done := false
@@ -78,8 +80,8 @@ func (s *strandConn) OnTimeout(_ *strand.Conn, t strand.Timeout) bool {
 func (s *strandConn) OnClose(_ *strand.Conn, err error) {
 	c := (*Conn)(s)
 	c.mu.Lock()
-	c.advanceLocked(stateClosed)
 	end := c.endLocked(err)
+	c.advanceLocked(stateClosed)
 	var after []func()
 	if c.x != nil {
 		after = c.x.onClosed
@@ -105,11 +107,12 @@ func (c *Conn) closed(f func()) {
 
 // endLocked returns why the connection ended, given what its transport says.
 func (c *Conn) endLocked(err error) *CloseError {
-	if c.end != nil {
-		return c.end
-	}
 	if err == nil {
 		err = io.EOF
+	}
+	c.unansweredLocked(err)
+	if c.end != nil {
+		return c.end
 	}
 	c.end = &CloseError{Code: Abnormal, Cause: err, Local: errors.Is(err, strand.ErrWriteTimeout)}
 	return c.end

@@ -22,7 +22,8 @@ const streamPiece = 32 << 10
 // waits until the peer has taken enough of what is queued; ctx bounds the
 // waits. Other messages written meanwhile wait, within Options.MaxQueued, until
 // the Writer is closed; control frames do not. There is one Writer at a time, and
-// it must be closed, or the connection.
+// it must be closed, or the connection: another is refused with ErrStreaming. While
+// messages wait in the queue, it is ErrQueueFull.
 func (c *Conn) Writer(ctx context.Context, t MessageType) (*Writer, error) {
 	if t != Text && t != Binary {
 		return nil, ErrMessageType
@@ -33,8 +34,11 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (*Writer, error) {
 		return nil, ErrClosed
 	}
 	x := c.extraLocked()
-	if x.streaming || len(x.pending.list) > 0 {
+	if x.streaming {
 		return nil, ErrStreaming
+	}
+	if len(x.pending.list) > 0 {
+		return nil, ErrQueueFull
 	}
 	x.streaming = true
 	return &Writer{c: c, ctx: ctx, op: ws.Opcode(t)}, nil

@@ -11,8 +11,12 @@ import (
 // A connection has one timer. While it is open, that is the heartbeat, which
 // also looks whether the lifetime has ended; afterwards it is the end of patience.
 
-// beatLen is the length of a heartbeat's payload: the nanoseconds since epoch.
+// beatLen is the length of a heartbeat's payload: the nanoseconds since epoch, veiled.
 const beatLen = 8
+
+// beatVeil makes it next to impossible that another payload of beatLen bytes, a
+// counter of the application's, is taken for a heartbeat.
+var beatVeil = rand.Uint64()
 
 // epoch is what heartbeats count from, on the monotonic clock.
 var epoch = time.Now()
@@ -81,14 +85,14 @@ func (c *Conn) beatLocked() bool {
 		return false
 	}
 	var b [beatLen]byte
-	binary.BigEndian.PutUint64(b[:], uint64(time.Since(epoch)))
+	binary.BigEndian.PutUint64(b[:], uint64(time.Since(epoch))^beatVeil)
 	return c.sendLocked(ws.Header{Fin: true, Op: ws.OpPing}, b[:]) == nil
 }
 
 // pong takes the payload of a pong: a round trip, or something for the handler.
 func (c *Conn) pong(p []byte) {
 	if c.pinged && len(p) == beatLen {
-		rtt := time.Since(epoch) - time.Duration(binary.BigEndian.Uint64(p))
+		rtt := time.Since(epoch) - time.Duration(binary.BigEndian.Uint64(p)^beatVeil)
 		// Whatever the peer says, the time lies within what was possible.
 		if rtt > 0 && rtt <= 2*c.o.pingInterval() {
 			c.pinged = false
@@ -114,23 +118,35 @@ func (c *Conn) lifeEnded() bool {
 	return true
 }
 
-// dead ends a connection whose peer has gone.
+// dead ends a connection whose peer has gone. If somebody closed it while the
+// handler was asked, the close has a timer of its own.
 func (c *Conn) dead() {
 	c.mu.Lock()
-	if c.end == nil {
-		c.end = &CloseError{Code: Abnormal, Local: true, Cause: errDead}
+	if c.state.Load() != stateOpen {
+		c.mu.Unlock()
+		return
 	}
+	c.end = &CloseError{Code: Abnormal, Local: true, Cause: errDead}
 	c.advanceLocked(stateEnding)
 	c.mu.Unlock()
 	_ = c.sc.Abort()
 }
 
-// patienceEnded ends a connection whose peer did not do its part of the close.
+// early is by how much the timer may come before patience ends: a tick, and some.
+const early = 20 * time.Millisecond
+
+// patienceEnded ends a connection whose peer did not do its part of the close,
+// unless the timer that fired was a heartbeat's, just before the close began.
 func (c *Conn) patienceEnded() {
 	c.mu.Lock()
-	if c.state.Load() == stateClosing && c.end != nil && c.end.Cause == nil {
-		c.end.Cause = errCloseTimeout
+	if c.x != nil {
+		if left := time.Until(c.x.patience); left > early {
+			c.sc.SetTimer(left)
+			c.mu.Unlock()
+			return
+		}
 	}
+	c.unansweredLocked(errCloseTimeout)
 	c.advanceLocked(stateEnding)
 	c.mu.Unlock()
 	_ = c.sc.Abort()

@@ -29,7 +29,9 @@ func (m *outgoing) size() int {
 
 // WriteMessage sends a message, or queues it if the peer is slow; it never
 // blocks. A Text must be UTF-8. p is the caller's again when it returns. Beyond
-// Options.MaxQueued the queue policy decides; nothing is ever sent in part.
+// Options.MaxQueued the queue policy decides; nothing is ever sent in part. One
+// of more than 1 GiB is not sent: the error is strand.ErrTooLarge, or, if the
+// message had to wait, it is dropped later.
 func (c *Conn) WriteMessage(t MessageType, p []byte) error {
 	return c.write(&outgoing{t: t, p: p})
 }
@@ -54,34 +56,39 @@ func (c *Conn) Send(ctx context.Context, t MessageType, p []byte) error {
 		if !errors.Is(err, ErrQueueFull) {
 			return err
 		}
-		if err = c.waitRoom(ctx); err != nil {
+		if err = c.waitRoom(ctx, true); err != nil {
 			return err
 		}
 	}
 }
 
 // WaitWrite blocks until the queue is at most half full, the connection has
-// closed or ctx is done.
+// closed or ctx is done. An open Writer alone does not keep it.
 func (c *Conn) WaitWrite(ctx context.Context) error {
 	for {
-		if err := c.waitRoom(ctx); err != nil {
+		if err := c.waitRoom(ctx, c.halfFull()); err != nil {
 			return err
 		}
-		c.mu.Lock()
-		full := c.x != nil && c.x.pending.bytes > c.o.maxQueued()/2
-		c.mu.Unlock()
-		if !full {
+		if !c.halfFull() {
 			return nil
 		}
 	}
 }
 
-// waitRoom blocks until the transport takes more, and gives it what waits. It
-// may be called on the strand, where OnDrained cannot come meanwhile.
-func (c *Conn) waitRoom(ctx context.Context) error {
+// halfFull reports whether our own queue is more than half full.
+func (c *Conn) halfFull() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.x != nil && c.x.pending.bytes > c.o.maxQueued()/2
+}
+
+// waitRoom blocks until the transport takes more, and gives it what waits; if
+// behind is set, it first waits for the end of an open Writer, behind which our
+// own queue waits. It may be called on the strand, where OnDrained cannot come meanwhile.
+func (c *Conn) waitRoom(ctx context.Context, behind bool) error {
 	c.mu.Lock()
 	var ended chan struct{}
-	if c.x != nil && c.x.streaming {
+	if behind && c.x != nil && c.x.streaming {
 		if c.x.streamEnd == nil {
 			c.x.streamEnd = make(chan struct{})
 		}
@@ -115,7 +122,8 @@ func (c *Conn) waitRoom(ctx context.Context) error {
 
 // closedError makes what the transport says after its end what we say.
 func closedError(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, strand.ErrTooLarge) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return ErrClosed
