@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/d74363f0/strand/internal/loop"
 )
 
-// Close sends what is queued, for Options.CloseTimeout at the most, and closes
+// Close sends what is queued, for as long as the peer takes some of it within each
+// Options.CloseTimeout, or within the write timeout if that is longer, and closes
 // the connection. It does not block; OnClose says when it is done. A second
 // call returns an error that is net.ErrClosed.
 func (c *Conn) Close() error {
@@ -22,7 +25,7 @@ func (c *Conn) Close() error {
 		c.retire(errLocalClose)
 		return nil
 	}
-	c.closeBy.Store(c.deadline(c.lp.engine.opts.CloseTimeout))
+	c.closeBy.Store(c.patience())
 	c.rearm()
 	if !c.blocked && c.link.std == nil && !c.lp.Inline(c.id) {
 		c.flush()
@@ -159,6 +162,13 @@ func (c *Conn) unsendable() error {
 		}
 	}
 	return c.ended()
+}
+
+// patience returns the tick at which a connection that is closing and whose peer
+// takes nothing from now on is aborted.
+func (c *Conn) patience() uint32 {
+	d := c.lp.engine.opts.CloseTimeout
+	return c.deadline(max(d, time.Duration(c.writeFor.Load())*loop.TickDuration))
 }
 
 // deadline returns the tick that is d away, never 0 or fired.

@@ -48,6 +48,9 @@ func (c *Conn) sent(n int) {
 	c.touch()
 	if now := c.lp.Now(); c.lastOut.Load() != now {
 		c.lastOut.Store(now)
+		if c.phase == closing {
+			c.closeBy.Store(c.patience()) // a peer that reads slowly has its time
+		}
 	}
 }
 

@@ -259,7 +259,7 @@ func (c *Conn) closeFor(err error) {
 	if c.phase == open {
 		c.phase = closing
 		c.wakeWriters()
-		c.closeBy.Store(c.deadline(c.lp.engine.opts.CloseTimeout))
+		c.closeBy.Store(c.patience())
 		c.rearm()
 	}
 	if !c.blocked && c.link.std == nil {

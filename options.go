@@ -20,8 +20,9 @@ type Options struct {
 	// beyond it is closed at once. Default: no limit but the descriptors'.
 	MaxConns int
 
-	// CloseTimeout bounds how long Close waits for the peer to take what is
-	// queued. Default: 5 s.
+	// CloseTimeout bounds how long Close waits for the peer to take some of what
+	// is queued; a write timeout of the connection that is longer takes its place.
+	// Default: 5 s.
 	CloseTimeout time.Duration
 
 	// HandshakeTimeout bounds a TLS handshake, from StartTLS to its end. A

@@ -203,6 +203,12 @@ func (b *body) pace() {
 	if grace == 0 {
 		grace = DefaultBodyGrace
 	}
+	life := &b.ex.life
+	life.mu.Lock()
+	defer life.mu.Unlock()
+	if life.readSet { // the handler's own comes first
+		return
+	}
 	b.paced = true
 	b.hc.c.SetReadDeadline(b.began.Add(grace + time.Duration(float64(b.got)/float64(s.MinBodyRate)*float64(time.Second))))
 }

@@ -222,6 +222,10 @@ func (hc *conn) OnTimeout(c *strand.Conn, t strand.Timeout) (keep bool) {
 	case strand.TimeoutTimer:
 		hc.timer()
 		return true
+	case strand.TimeoutIdle:
+		if hc.c.Buffered() > 0 {
+			return true // a client that has a response to read is for the write timeout to judge
+		}
 	case strand.TimeoutRead:
 		if hc.mode == modeHead && hc.part != nil && hc.part.scan.Started() {
 			hc.reject(&h1.Error{Status: http.StatusRequestTimeout, Reason: "the request head took too long"})
@@ -237,7 +241,7 @@ func (hc *conn) OnTimeout(c *strand.Conn, t strand.Timeout) (keep bool) {
 func (hc *conn) timer() {
 	switch {
 	case hc.mode == modeLinger && hc.c.Buffered() > 0:
-		hc.close() // what is queued still has the engine's CloseTimeout
+		hc.close() // what is queued still has the write timeout
 	case hc.mode == modeLinger:
 		_ = hc.c.Abort()
 	case hc.extra != nil && hc.extra.writeBy != 0 && hc.c.Buffered() > 0 && time.Now().UnixNano() >= hc.extra.writeBy:
@@ -282,10 +286,11 @@ func (hc *conn) run() {
 // outputWaits reports whether the client must read what it asked for before it is given
 // more (hazard 65).
 func (hc *conn) outputWaits() bool {
-	if hc.c.Buffered() <= maxPending {
+	limit := min(maxPending, orDefault(hc.scope.srv.MaxQueued, DefaultMaxQueued)/2) // there is room for what the server writes itself
+	if hc.c.Buffered() <= limit {
 		return false
 	}
-	if hc.c.Flush() != nil || hc.c.Buffered() <= maxPending {
+	if hc.c.Flush() != nil || hc.c.Buffered() <= limit {
 		return false
 	}
 	hc.waiting = true

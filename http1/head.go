@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/d74363f0/strand"
 	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/h1"
 )
@@ -66,14 +67,17 @@ func (w *response) informational(code int) {
 	w.headerLines(true)
 	w.room(2)
 	w.out.Append([]byte("\r\n"))
-	_, err := w.hc.c.Write(w.out.Data())
+	err := w.whenRoom(func(c *strand.Conn) error {
+		_, err := c.Write(w.out.Data())
+		return err
+	})
 	w.out.Release()
 	w.out = nil
-	if err == nil {
-		err = w.hc.c.Flush()
-	}
 	if err != nil {
-		w.werr, w.close = err, true
+		return
+	}
+	if err := w.hc.c.Flush(); err != nil {
+		_ = w.failed(err)
 	}
 }
 

@@ -453,6 +453,9 @@ func (w *response) waitProgress(wait func(context.Context) (progress bool, err e
 func (w *response) failed(err error) error {
 	w.werr = err
 	w.close = true
+	if !w.done {
+		w.ex.ctx.cancel(context.Canceled) // as net/http
+	}
 	return err
 }
 

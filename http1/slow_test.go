@@ -1,0 +1,146 @@
+package http1
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// answers reads responses off a connection, wants them whole, and returns the bodies' lengths.
+func answers(t *testing.T, r io.Reader, n int) (sizes []int64) {
+	t.Helper()
+	br := bufio.NewReader(r)
+	for range n {
+		res, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := io.Copy(io.Discard, res.Body)
+		if err != nil {
+			t.Fatalf("after %d bytes: %v", k, err)
+		}
+		sizes = append(sizes, k)
+	}
+	return sizes
+}
+
+// fill writes until the client's kernel takes no more and left or fewer bytes of room are in the queue.
+func fill(w http.ResponseWriter, max, left int) {
+	res := w.(*response)
+	for {
+		room := max - res.hc.c.Buffered()
+		if room <= left {
+			return
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", min(max/2, room-left/2)))
+		_ = http.NewResponseController(w).Flush()
+	}
+}
+
+// TestIdleTimeoutWithAResponseToRead: a client that still has a response to read is not idle.
+func TestIdleTimeoutWithAResponseToRead(t *testing.T) {
+	ts := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		fill(w, DefaultMaxQueued, DefaultMaxQueued/2)
+	}, func(s *Server) { s.IdleTimeout = 100 * time.Millisecond })
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(io.Discard, c, 1000); err != nil { // the connection was kept
+		t.Error(err)
+	}
+}
+
+// TestServersOwnWritesFindRoom: what the server writes by itself is not lost where the answers before fill a small queue.
+func TestServersOwnWritesFindRoom(t *testing.T) {
+	const queue = 4 << 10
+	for request, want := range map[string]string{
+		"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello": "HTTP/1.1 100 Continue\r\n",
+		"GET /hints HTTP/1.1\r\nHost: x\r\n\r\n":                                                   "HTTP/1.1 103 Early Hints\r\n",
+		"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n":                                                    "HTTP/1.1 400 Bad Request\r\n",
+	} {
+		filled := make(chan struct{})
+		ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/fill":
+				fill(w, queue, 40)
+				close(filled)
+			case "/echo":
+				_, _ = io.Copy(w, r.Body)
+			case "/hints":
+				w.WriteHeader(http.StatusEarlyHints)
+				_, _ = io.WriteString(w, "done")
+			}
+		}, func(s *Server) { s.MaxQueued = queue })
+		c := ts.dial(t)
+		if _, err := io.WriteString(c, "GET /fill HTTP/1.1\r\nHost: x\r\n\r\n"+request); err != nil {
+			t.Fatal(err)
+		}
+		<-filled                          // a client that reads meanwhile keeps the queue from being full
+		time.Sleep(50 * time.Millisecond) // for the second request to be looked at too early
+		br := bufio.NewReader(c)
+		answers(t, br, 1)
+		if line, err := br.ReadString('\n'); line != want {
+			t.Errorf("%q, %v; want %q", line, err, want)
+		}
+	}
+}
+
+// TestFailedWriteEndsTheContext: who waits for the context of a request whose response cannot be written goes on.
+func TestFailedWriteEndsTheContext(t *testing.T) {
+	done := make(chan error, 1)
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		p := make([]byte, 1<<20)
+		var err error
+		for err == nil {
+			_, err = w.Write(p)
+		}
+		<-r.Context().Done()
+		done <- err
+	}, func(s *Server) { s.WriteTimeout = 100 * time.Millisecond })
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-done:
+	case <-time.After(15 * time.Second):
+		t.Error("the context of a request whose response has failed is not done")
+	}
+}
+
+// TestBodyRateBesideADeadline: the deadline that a handler has set for its reads is not put off by MinBodyRate.
+func TestBodyRateBesideADeadline(t *testing.T) {
+	took := make(chan time.Duration, 1)
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		if err := http.NewResponseController(w).SetReadDeadline(began.Add(100 * time.Millisecond)); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.ReadAll(r.Body); err == nil {
+			t.Error("a body that did not come was read")
+		}
+		took <- time.Since(began)
+	}, func(s *Server) { s.MinBodyRate, s.bodyGrace = 1, 15*time.Second })
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if d := <-took; d > 10*time.Second {
+		t.Errorf("the read ended after %v, not 100 ms", d)
+	}
+}
