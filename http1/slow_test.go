@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/d74363f0/strand"
 )
 
 // answers reads responses off a connection, wants them whole, and returns the bodies' lengths.
@@ -42,27 +44,26 @@ func fill(w http.ResponseWriter, max, left int) {
 
 // TestIdleTimeoutWithAResponseToRead: a client that still has a response to read is not idle.
 func TestIdleTimeoutWithAResponseToRead(t *testing.T) {
+	conns := make(chan *conn, 1)
 	ts := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		fill(w, DefaultMaxQueued, DefaultMaxQueued/2)
-	}, func(s *Server) { s.IdleTimeout = 100 * time.Millisecond })
+		conns <- w.(*response).hc
+	}, nil)
 	c := ts.dial(t)
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond)
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
+	hc := <-conns
+	kept := make(chan bool)
+	if err := hc.c.Post(func(c *strand.Conn) {
+		kept <- hc.OnTimeout(c, strand.TimeoutIdle) && hc.mode == modeHead
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		t.Fatal(err)
+	if !<-kept {
+		t.Errorf("closed with %d bytes to be read", hc.c.Buffered())
 	}
-	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.CopyN(io.Discard, c, 1000); err != nil { // the connection was kept
-		t.Error(err)
-	}
+	answers(t, c, 1)
 }
 
 // TestServersOwnWritesFindRoom: what the server writes by itself is not lost where the answers before fill a small queue.
