@@ -64,20 +64,21 @@ func temporary(err error) bool {
 // adopt hands a connection to the engine, a TLS one after its handshake.
 func (sc *scope) adopt(nc net.Conn) {
 	if tc, ok := nc.(*tls.Conn); ok {
-		go sc.handshake(tc) // ends with the handshake, whose time is bounded
+		go sc.secure(tc) // ends with the handshake, whose time is bounded
 		return
 	}
-	sc.open(nc)
+	sc.open(nc, nil)
 }
 
-// open hands a connection to the engine and, if somebody watches, waits until it has been
-// reported as new.
-func (sc *scope) open(nc net.Conn) {
-	h := &opening{sc: sc}
+// open hands a connection to the engine, with its handshake if there was one, and, if
+// somebody watches, waits until it has been reported as new.
+func (sc *scope) open(nc net.Conn, hs *handshake) {
+	h := &opening{sc: sc, hs: hs}
 	if sc.srv.ConnState != nil {
 		h.done = make(chan struct{})
 	}
 	if _, err := sc.srv.engine().Adopt(nc, h); err != nil {
+		sc.srv.endHandshake(hs)
 		return // Adopt has closed it: nothing more can be said to the client
 	}
 	if h.done != nil {
@@ -88,6 +89,7 @@ func (sc *scope) open(nc net.Conn) {
 // opening is the handler of a connection until it is open.
 type opening struct {
 	sc   *scope
+	hs   *handshake // what it was before; nil if nothing
 	done chan struct{}
 }
 
@@ -98,7 +100,7 @@ func (o *opening) OnOpen(c *strand.Conn) {
 	if o.done != nil {
 		defer close(o.done)
 	}
-	hc.OnOpen(c)
+	hc.open(o.hs)
 }
 
 // OnReadable is not called before OnOpen.
@@ -110,28 +112,55 @@ func (o *opening) OnDrained(*strand.Conn) {}
 // OnClose is not called before OnOpen.
 func (o *opening) OnClose(*strand.Conn, error) {}
 
-// handshake runs the TLS handshake within the server's timeouts.
-func (sc *scope) handshake(tc *tls.Conn) {
+// secure takes a TLS connection through its handshake to the engine. It counts from now on.
+// Callbacks of the tls.Config run here: their panic, and runtime.Goexit, end this connection.
+func (sc *scope) secure(tc *tls.Conn) {
 	s := sc.srv
+	hs := &handshake{tc: tc}
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		s.endHandshake(hs)
+		s.logPanic(tc.RemoteAddr(), v)
+		_ = tc.NetConn().Close()
+	}()
+	switch {
+	case !s.beginHandshake(hs):
+		_ = tc.NetConn().Close()
+	case sc.handshake(hs):
+		sc.open(tc, hs)
+	}
+	returned = true
+}
+
+// handshake runs the TLS handshake within the server's timeouts and reports whether it
+// succeeded.
+func (sc *scope) handshake(hs *handshake) bool {
+	s, tc := sc.srv, hs.tc
 	if d := s.handshakeTimeout(); d > 0 {
 		_ = tc.SetDeadline(time.Now().Add(d)) // fails on a closed connection, as the handshake then does
 	}
-	if err := tc.HandshakeContext(sc.ctx); err != nil {
-		reason := err.Error()
-		var re tls.RecordHeaderError
-		if errors.As(err, &re) && re.Conn != nil && looksLikeHTTP(re.RecordHeader) {
-			reason = "client sent an HTTP request to an HTTPS server"
-			_, _ = io.WriteString(re.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
-		}
-		_ = tc.NetConn().Close()
-		// One line a second at the most: who connects must not fill the disk.
-		if now := time.Now().Unix(); s.tlsLogged.Swap(now) != now {
-			s.logf("http: TLS handshake error from %s: %q", tc.RemoteAddr(), reason)
-		}
-		return
+	err := tc.HandshakeContext(sc.ctx)
+	if err == nil {
+		_ = tc.SetDeadline(time.Time{})
+		return true
 	}
-	_ = tc.SetDeadline(time.Time{})
-	sc.open(tc)
+	reason := err.Error()
+	var re tls.RecordHeaderError
+	if errors.As(err, &re) && re.Conn != nil && looksLikeHTTP(re.RecordHeader) {
+		reason = "client sent an HTTP request to an HTTPS server"
+		_, _ = io.WriteString(re.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+	}
+	ours := !s.endHandshake(hs)
+	_ = tc.NetConn().Close()
+	// One line a second at the most: who connects must not fill the disk.
+	if now := time.Now().Unix(); !ours && s.tlsLogged.Swap(now) != now {
+		s.logf("http: TLS handshake error from %s: %q", tc.RemoteAddr(), reason)
+	}
+	return false
 }
 
 // handshakeTimeout is the shortest of the timeouts that are set, as in net/http, else the

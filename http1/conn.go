@@ -87,10 +87,13 @@ func (hc *conn) rare() *connExtra {
 }
 
 // OnOpen admits the connection and starts its clocks.
-func (hc *conn) OnOpen(c *strand.Conn) {
-	s := hc.scope.srv
+func (hc *conn) OnOpen(*strand.Conn) { hc.open(nil) }
+
+// open is OnOpen, for a connection with a handshake behind it if hs is not nil.
+func (hc *conn) open(hs *handshake) {
+	s, c := hc.scope.srv, hc.c
 	hc.opened = uint32(time.Now().Unix())
-	if s.inShutdown.Load() || !s.admit(hc) {
+	if !s.admit(hc, hs) {
 		hc.mode = modeClosed
 		hc.state.Store(uint32(http.StateClosed)) // ConnState never hears of it
 		_ = c.Close()

@@ -8,11 +8,13 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/buf"
 )
 
 // Server serves HTTP/1 on an engine. The zero Server is useful. Fields that net/http.Server
@@ -83,8 +85,8 @@ type Server struct {
 	// blocks; DefaultMaxQueued if zero.
 	MaxQueued int
 
-	// MaxConns limits the connections of this server. A connection beyond it is closed.
-	// Zero: no limit.
+	// MaxConns limits the connections of this server, those in a TLS handshake included. A
+	// connection beyond it is closed. Zero: no limit.
 	MaxConns int
 
 	// MaxConnsPerIP limits the connections from one IPv4 address or one IPv6 /64. Behind a
@@ -126,12 +128,13 @@ type Server struct {
 	disableKeepAlives atomic.Bool
 
 	mu         sync.Mutex
-	listeners  map[io.Closer]struct{} // mu
-	conns      map[*conn]struct{}     // mu
-	perIP      map[ipKey]int          // mu
-	onShutdown []func()               // mu
-	nconns     atomic.Int64
-	tlsLogged  atomic.Int64 // when a failed handshake was last logged, Unix seconds
+	listeners  map[io.Closer]struct{}  // mu
+	conns      map[*conn]struct{}      // mu
+	shaking    map[*handshake]struct{} // mu; not in conns yet
+	perIP      map[ipKey]int           // mu; of conns and shaking
+	onShutdown []func()                // mu
+	nconns     atomic.Int64            // of conns and shaking
+	tlsLogged  atomic.Int64            // when a failed handshake was last logged, Unix seconds
 
 	bodyGrace  time.Duration // DefaultBodyGrace if zero; tests cannot wait that long
 	shadowOnce sync.Once
@@ -310,8 +313,10 @@ func (s *Server) snapshot() []*conn {
 	return conns
 }
 
-// closeIdle asks every connection that is between requests to close.
+// closeIdle asks every connection that is between requests to close, and closes those that
+// have been in their handshake for as long as one may be without a request.
 func (s *Server) closeIdle() {
+	s.dropHandshakes(newConnIdle)
 	for _, hc := range s.snapshot() {
 		hc.closeIfIdle()
 	}
@@ -322,6 +327,7 @@ func (s *Server) closeIdle() {
 func (s *Server) Close() error {
 	s.inShutdown.Store(true)
 	err := s.closeListeners()
+	s.dropHandshakes(0) // before the snapshot: what became a connection just now is in that
 	for _, hc := range s.snapshot() {
 		hc.cancelRequest()
 		_ = hc.c.Abort()
@@ -363,6 +369,16 @@ func (s *Server) logf(format string, args ...any) {
 		return
 	}
 	log.Printf(format, args...)
+}
+
+// logPanic says that user code panicked with v; http.ErrAbortHandler, and the nil of a
+// goroutine that only ended, are not worth it.
+func (s *Server) logPanic(remote net.Addr, v any) {
+	if v == nil || v == http.ErrAbortHandler {
+		return
+	}
+	buf.Fault(v)
+	s.logf("http: panic serving %v: %v\n%s", remote, v, debug.Stack())
 }
 
 func (s *Server) readHeaderTimeout() time.Duration {

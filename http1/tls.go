@@ -179,8 +179,22 @@ func (hc *conn) handOver(proto string) bool {
 		hc.release()
 	}
 	hc.setState(http.StateActive)
-	go next(s, hc.c.NetConn(), nextHandler{hc})
+	go hc.serveNext(next, hc.c.NetConn()) // next owns it, and ends it by closing nc
 	return true
+}
+
+// serveNext runs another protocol. A panic, and runtime.Goexit, end this connection.
+func (hc *conn) serveNext(next func(*Server, net.Conn, http.Handler), nc net.Conn) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		hc.scope.srv.logPanic(hc.c.RemoteAddr(), recover())
+		_ = hc.c.Abort()
+	}()
+	next(hc.scope.srv, nc, nextHandler{hc})
+	returned = true
 }
 
 // nextHandler is the server's handler as another protocol sees it.

@@ -28,7 +28,10 @@ func serveTLS(t *testing.T, s *Server) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Engine, s.ErrorLog = e, log.New(io.Discard, "", 0)
+	s.Engine = e
+	if s.ErrorLog == nil {
+		s.ErrorLog = log.New(io.Discard, "", 0)
+	}
 	done := make(chan error, 1)
 	go func() { done <- s.ServeTLS(l, "", "") }()
 	t.Cleanup(func() {
