@@ -182,6 +182,54 @@ func TestCallbackPanics(t *testing.T) { // hazard 147
 	}
 }
 
+// A callback that calls Goexit when it has ended its connection, or its half of it, ends it no further: what is queued
+// goes out, and what comes is offered.
+func TestGoexitAfterEnd(t *testing.T) { // hazard 147
+	settled(t)
+	e := newEngine(t, strand.Options{})
+	for name, end := range map[string]func(*strand.Conn) error{"Close": (*strand.Conn).Close, "CloseWrite": (*strand.Conn).CloseWrite} {
+		closed := make(chan error, 2)
+		ended := false
+		a := serve(t, e, func(*strand.Conn) strand.Handler {
+			return &hooks{
+				readable: func(c *strand.Conn) {
+					if ended { // what the first call left unread
+						if n, err := c.Read(make([]byte, 8)); n != 1 || err != nil {
+							t.Errorf("%s: left unread: %d, %v", name, n, err)
+						}
+						_ = c.Close()
+						return
+					}
+					ended = true
+					_, _ = c.WriteString("bye")
+					if err := end(c); err != nil {
+						t.Error(err)
+					}
+					runtime.Goexit()
+				},
+				close: func(_ *strand.Conn, err error) { closed <- err },
+			}
+		})
+		nc := dial(t, a)
+		if _, err := nc.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		p := make([]byte, 3)
+		if _, err := io.ReadFull(nc, p); string(p) != "bye" || err != nil {
+			t.Errorf("%s: %q, %v", name, p, err)
+		}
+		select {
+		case err := <-closed:
+			if errors.Is(err, strand.ErrPanic) {
+				t.Errorf("%s: OnClose(%v)", name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s: no OnClose", name)
+		}
+		_ = nc.Close()
+	}
+}
+
 func roundTrip(t testing.TB, nc net.Conn, s string) {
 	t.Helper()
 	if _, err := nc.Write([]byte(s)); err != nil {

@@ -146,8 +146,8 @@ func (c *Conn) schedule() {
 }
 
 // turn runs the callbacks of the events that wait. A panic ends this
-// connection and nothing else; so does runtime.Goexit, which also ends this
-// goroutine, so that the loop needs another (hazard 147).
+// connection and nothing else; so does runtime.Goexit (see exited), which also
+// ends this goroutine, so that the loop needs another (hazard 147).
 func (c *Conn) turn(ticket uint64) {
 	finished := false
 	defer func() {
@@ -158,7 +158,7 @@ func (c *Conn) turn(ticket uint64) {
 			c.panicked(v)
 			return
 		}
-		c.abort(fmt.Errorf("%w: runtime.Goexit in a callback", ErrPanic))
+		c.exited()
 		if ticket != 0 {
 			c.lp.Abandon(ticket)
 		}
@@ -168,6 +168,22 @@ func (c *Conn) turn(ticket uint64) {
 	c.callbacks()
 	c.notIdle(began)
 	finished = true
+}
+
+// exited aborts the connection whose callback called runtime.Goexit, unless a
+// deferred function of the handler has ended it already, behind what is queued,
+// or it is a net.Conn's, whose holder ends it.
+func (c *Conn) exited() {
+	if c.is(stOwned) {
+		return
+	}
+	if !c.ending() {
+		c.abort(fmt.Errorf("%w: runtime.Goexit in a callback", ErrPanic))
+		return
+	}
+	if c.news { // the callback did not come back to callbacks
+		c.settleInput()
+	}
 }
 
 func (c *Conn) panicked(v any) {
@@ -291,6 +307,13 @@ func (c *Conn) opened() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.phase == open
+}
+
+// ending reports whether Close or CloseWrite has been called.
+func (c *Conn) ending() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase != open || c.fin != finNone
 }
 
 func (c *Conn) onHangup() {

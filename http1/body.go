@@ -22,6 +22,7 @@ type body struct {
 	whole  atomic.Bool  // read to its end
 	broken atomic.Bool  // the input ended, was malformed, or took too long within it
 	expect atomic.Bool  // a 100 is owed before the first read
+	over   atomic.Bool  // it was longer than the limit: the connection ends with the response
 	left   atomic.Int64 // bytes not read if the length was declared, else -1; stored under mu
 	ex     *exchange    // never changed
 
@@ -34,6 +35,9 @@ type body struct {
 	began   time.Time   // mu: when a wait first began, for MinBodyRate
 	paced   bool        // mu: MinBodyRate has set a read deadline
 	closed  bool        // mu: by the handler
+
+	answered bool       // hundred: the response has begun, or can no more
+	hundred  sync.Mutex // held while the 100 is written, which waits for nothing
 }
 
 // Read reads the body: what is buffered, then the socket. It waits for more input without
@@ -51,7 +55,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if b.expect.CompareAndSwap(true, false) {
-		b.ex.res.sendContinue()
+		b.sendContinue()
 	}
 	n, err := b.read(p)
 	b.got += int64(n)
@@ -59,7 +63,7 @@ func (b *body) Read(p []byte) (int, error) {
 		n -= int(b.got - b.limit)
 		b.got = b.limit
 		err = &http.MaxBytesError{Limit: b.limit}
-		b.ex.res.tooLarge()
+		b.over.Store(true)
 	}
 	b.err = err
 	return n, err
@@ -226,6 +230,33 @@ func (b *body) wholeRead() bool { return b == nil || b.whole.Load() }
 
 // isBroken reports whether the input ended, or was malformed, within the body.
 func (b *body) isBroken() bool { return b != nil && b.broken.Load() }
+
+// sendContinue sends the 100 that the client waits for, unless the response has begun. It does
+// not ask the response, which is locked while a Write waits for a client that may be waiting
+// for this Read. mu is held.
+func (b *body) sendContinue() {
+	b.hundred.Lock()
+	defer b.hundred.Unlock()
+	if b.answered {
+		return
+	}
+	_, _ = b.hc.c.WriteString("HTTP/1.1 100 Continue\r\n\r\n") // an error shows in the read that follows
+	_ = b.hc.c.Flush()
+}
+
+// answer says, before the response's head is written or its connection taken away, that it is too
+// late for a 100.
+func (b *body) answer() {
+	if b == nil {
+		return
+	}
+	b.hundred.Lock()
+	defer b.hundred.Unlock()
+	b.answered = true
+}
+
+// isOver reports whether more than MaxBodyBytes came. Any goroutine, without waiting.
+func (b *body) isOver() bool { return b != nil && b.over.Load() }
 
 // continued notes that the 100 has been sent.
 func (b *body) continued() {

@@ -59,10 +59,11 @@ type conn struct {
 	ended    bool // peerGone met the end of the input, which is not reported again
 }
 
-// partial is a head that is still arriving. Its bytes are in conn.in.
+// partial is a head that is still arriving, or empty lines before one. Its bytes are in conn.in,
+// and all of them have been scanned.
 type partial struct {
 	scan  h1.Scanner
-	began time.Time // when its first byte was read
+	began time.Time // when the head's first byte was read; zero: there were only empty lines
 }
 
 // connExtra is what is made when somebody asks for it.
@@ -329,19 +330,26 @@ func (hc *conn) readHead() (string, error) {
 			}
 		}
 		if err := hc.fill(); err != nil {
-			if hc.in != nil && hc.in.Len() > 0 && hc.part == nil {
-				hc.beginPartial(local)
+			if hc.in != nil && hc.in.Len() > 0 {
+				hc.keepPartial(scan)
 			}
 			return "", err
 		}
 	}
 }
 
-// beginPartial keeps the state of a head that has begun to arrive and gives it a deadline
-// that no further byte moves (hazard 60).
-func (hc *conn) beginPartial(scan h1.Scanner) {
+// keepPartial keeps the state of a head that has begun to arrive and gives it a deadline
+// that no further byte moves (hazard 60). With empty lines, of which the scanner allows few, no
+// request begins: behind them the connection is as idle as before.
+func (hc *conn) keepPartial(scan *h1.Scanner) {
+	if hc.part == nil {
+		hc.part = &partial{scan: *scan}
+	}
+	if !hc.part.scan.Started() || !hc.part.began.IsZero() {
+		return
+	}
 	now := time.Now()
-	hc.part = &partial{scan, now}
+	hc.part.began = now
 	hc.setState(http.StateActive)
 	if d := hc.scope.srv.readHeaderTimeout(); d > 0 && !hc.deadline {
 		hc.setDeadline(now.Add(d))
@@ -351,7 +359,7 @@ func (hc *conn) beginPartial(scan h1.Scanner) {
 // headDone notes that a head is complete, and when it began if it came in parts: its
 // body's time is the rest.
 func (hc *conn) headDone() {
-	if hc.part != nil && hc.scope.srv.ReadTimeout > 0 {
+	if hc.part != nil && !hc.part.began.IsZero() && hc.scope.srv.ReadTimeout > 0 {
 		hc.rare().began = hc.part.began
 	} else if hc.extra != nil {
 		hc.extra.began = time.Time{}
@@ -464,10 +472,18 @@ func (hc *conn) closeIfIdle() {
 		return
 	}
 	_ = hc.c.Post(func(*strand.Conn) { // on an error it is closed
-		if hc.mode == modeHead && hc.part == nil && hc.cur.Load() == nil && (hc.in == nil || hc.in.Len() == 0) {
+		if hc.mode == modeHead && hc.cur.Load() == nil && hc.noHead() {
 			hc.close()
 		}
 	})
+}
+
+// noHead reports whether nothing of a head is here, not even unscanned.
+func (hc *conn) noHead() bool {
+	if hc.part != nil {
+		return !hc.part.scan.Started()
+	}
+	return hc.in == nil || hc.in.Len() == 0
 }
 
 // setState records the connection's state and tells ConnState. Without that hook nobody asks

@@ -28,6 +28,7 @@ func (w *response) writeHeader(code int) {
 		w.informational(code)
 		return
 	}
+	w.ex.body.answer()
 	w.status = code
 	w.has = 0
 	w.out = w.firstBlock()
@@ -281,7 +282,7 @@ func (w *response) appendConnection(dst []byte, allowed bool) []byte {
 	if w.keep10 && keepAlives && !endless && !asksClose {
 		w.close = false
 	}
-	if !keepAlives || endless || asksClose || w.ex.body.outlives() || w.minor == 0 && !w.keep10 {
+	if !keepAlives || endless || asksClose || w.ex.body.isOver() || w.ex.body.outlives() || w.minor == 0 && !w.keep10 {
 		w.close = true
 	}
 	switch {

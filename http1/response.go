@@ -486,24 +486,6 @@ func (w *response) FlushError() error {
 	return w.hc.c.Flush()
 }
 
-// sendContinue sends the 100 that the client waits for, unless the response has begun.
-func (w *response) sendContinue() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.hc == nil || w.status != 0 {
-		return
-	}
-	_, _ = w.hc.c.WriteString("HTTP/1.1 100 Continue\r\n\r\n") // an error shows in the read that follows
-	_ = w.hc.c.Flush()
-}
-
-// tooLarge has the connection end after this response.
-func (w *response) tooLarge() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.close = true
-}
-
 // end completes the response once the handler has returned, and cuts the handle.
 func (w *response) end(hc *conn) ending {
 	w.mu.Lock()
@@ -532,7 +514,7 @@ func (w *response) end(hc *conn) ending {
 		hc.c.SetTimer(max(time.Until(time.Unix(0, by)), time.Millisecond))
 	}
 	short := w.length >= 0 && w.written != w.length && !w.isHead && bodyAllowed(w.status)
-	if w.close || short || w.werr != nil || w.status == http.StatusSwitchingProtocols {
+	if w.close || w.ex.body.isOver() || short || w.werr != nil || w.status == http.StatusSwitchingProtocols {
 		return endClose
 	}
 	return endKeep
@@ -551,6 +533,7 @@ func (w *response) abandon() (hijacked bool) {
 func (w *response) cut() {
 	w.hc = nil
 	w.header = nil
+	w.ex.body.answer()
 	if w.out != nil {
 		w.out.Release()
 		w.out = nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -223,5 +224,160 @@ func TestExcessKeepsConnection(t *testing.T) { // hazards 52, 169
 		if b, err := io.ReadAll(res.Body); string(b) != "ok" || err != nil || res.Close {
 			t.Errorf("answer %d: %q, %v, close %v", i, b, err, res.Close)
 		}
+	}
+}
+
+// An empty line behind a body is no request: the connection stays idle, has no deadline for a head, and Shutdown closes it.
+func TestEmptyLineLeavesConnIdle(t *testing.T) {
+	states := make(chan http.ConnState, 16)
+	var srv *Server
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		srv.ReadHeaderTimeout = 100 * time.Millisecond // only now: the first head may take longer
+	}, func(s *Server) {
+		s.ConnState = func(_ net.Conn, st http.ConnState) { states <- st }
+		srv = s
+	})
+	c := ts.dial(t)
+	br := bufio.NewReader(c)
+	for range 2 {
+		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := http.ReadResponse(br, nil); err != nil {
+			t.Fatal(err)
+		}
+		for st := http.StateNew; st != http.StateIdle; st = <-states {
+		}
+		time.Sleep(250 * time.Millisecond)
+		if len(states) > 0 {
+			t.Fatalf("behind an empty line the connection is %v", <-states)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := ts.Shutdown(ctx); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// Empty lines that come one by one are counted together, and nothing but the head's own first byte begins its time.
+func TestEmptyLinesOneByOne(t *testing.T) {
+	began := make(chan time.Time, 1)
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if x := w.(*response).hc.extra; x != nil {
+			began <- x.began
+			return
+		}
+		began <- time.Time{}
+	}, func(s *Server) { s.ReadTimeout = 20 * time.Second })
+	c := ts.dial(t)
+	say := func(s string) {
+		if _, err := io.WriteString(c, s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	br := bufio.NewReader(c)
+	for range 4 {
+		say("\r\n")
+	}
+	first := time.Now()
+	say("GET / HT")
+	say("TP/1.1\r\nHost: x\r\n\r\n")
+	if _, err := http.ReadResponse(br, nil); err != nil {
+		t.Fatal(err)
+	}
+	if at := <-began; !at.IsZero() && at.Before(first) { // zero: the parts came as one
+		t.Errorf("the head began %v too early", first.Sub(at))
+	}
+	for range 5 {
+		say("\r\n")
+	}
+	if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != http.StatusBadRequest {
+		t.Errorf("five empty lines: %v, %v", res, err)
+	}
+}
+
+// A handler that calls Goexit costs the requests before it nothing.
+func TestGoexitKeepsEarlierAnswers(t *testing.T) { // hazard 147
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/exit" {
+			runtime.Goexit()
+		}
+		_, _ = io.WriteString(w, "first")
+	}, nil)
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /exit HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(c); !strings.HasSuffix(string(b), "\r\n\r\nfirst") || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// A handler that calls Goexit after Hijack leaves the connection to whom it gave it.
+func TestGoexitAfterHijack(t *testing.T) { // hazard 147
+	taken := make(chan net.Conn, 1)
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		nc, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+		}
+		taken <- nc
+		runtime.Goexit()
+	}, nil)
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	nc := <-taken
+	time.Sleep(50 * time.Millisecond) // the handler's goroutine ends
+	if _, err := io.WriteString(nc, "mine"); err != nil {
+		t.Error(err)
+	}
+	_ = nc.Close()
+	if b, err := io.ReadAll(c); string(b) != "mine" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// A Read that owes a 100, or finds the body too large, does not wait for a Write that waits for the client.
+func TestReadBesideBlockedWrite(t *testing.T) {
+	for name, head := range map[string]string{
+		"100":       "Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+		"too large": "Transfer-Encoding: chunked\r\n\r\n7\r\nhello, \r\n0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			read := make(chan string, 1)
+			ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				sc := w.(*response).hc.c
+				_ = http.NewResponseController(w).Flush()
+				written := make(chan struct{})
+				go func() { defer close(written); _, _ = w.Write(make([]byte, 64<<20)) }()
+				for same, last := 0, 0; same < 20; time.Sleep(5 * time.Millisecond) { // until the Write waits
+					n := sc.Buffered()
+					if same++; n == 0 || n != last {
+						same, last = 0, n
+					}
+				}
+				b, _ := io.ReadAll(r.Body)
+				read <- string(b)
+				<-written
+			}, func(s *Server) { s.MaxBodyBytes = 5 })
+			c := ts.dial(t)
+			if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\n"+head); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case got := <-read:
+				if got != "hello" {
+					t.Errorf("read %q", got)
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("Read waits for the Write")
+			}
+			_ = c.Close()
+		})
 	}
 }
