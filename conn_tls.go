@@ -197,6 +197,9 @@ func (t *tlsLayer) read(p []byte) (int, error) {
 		return 0, c.readError()
 	}
 	if c.readDone && !c.is(stRead) {
+		if !c.alive() { // or who reads and waits in turn would do so for ever
+			return 0, errClosed
+		}
 		return 0, ErrWouldBlock
 	}
 	if len(p) == 0 {

@@ -157,3 +157,39 @@ func TestReadDeadlineInTheHandshake(t *testing.T) {
 		t.Errorf("WaitRead: %v", err)
 	}
 }
+
+// Who reads and waits in turn, in a callback, learns of the end of the connection.
+func TestReadUntilTheEndOverTLS(t *testing.T) {
+	e := newEngine(t, strand.Options{})
+	waiting := make(chan *strand.Conn, 1)
+	ended := make(chan error, 1)
+	read := func(c *strand.Conn) {
+		var p [16]byte
+		for waits := 0; ; {
+			_, err := c.Read(p[:])
+			if err != strand.ErrWouldBlock && err != nil || waits > 1000 {
+				ended <- err
+				return
+			}
+			if err == nil {
+				continue
+			}
+			if waits++; waits == 1 {
+				waiting <- c
+			}
+			_ = c.WaitRead(t.Context())
+		}
+	}
+	a := tlsServer(t, e, serverConfig(t), nil, func() strand.Handler { return &hooks{readable: read} })
+	nc := dialTLS(t, a, insecure(0))
+	if _, err := nc.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	c := <-waiting
+	if err := c.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a read of a connection that has ended: %v", err)
+	}
+}

@@ -109,6 +109,7 @@ var mutants = []mutant{
 	{"conn_write.go", "	c.maxQueued = int32(max(1, min(n, maxInt32)))\n	c.wakeWriters()\n", "	c.maxQueued = int32(max(1, min(n, maxInt32)))\n", "who waits for room is not told of a larger limit", ""},
 	{"conn_close.go", "	c.fin = finWanted\n	c.wakeWriters()\n", "	c.fin = finWanted\n", "who waits to write does not learn of CloseWrite", ""},
 	{"tls_handshake.go", "	case tlsFailed:\n		return true // only the alert is still sent\n", "", "a failed handshake has the strand turn in circles", ""},
+	{"conn_tls.go", "		if !c.alive() { // or who", "		if false { // or who", "who reads and waits in turn over TLS does so for ever behind the end", ""},
 	{"conn_state.go", "			n &^= stAhead // there", "			_ = stAhead // there", "what comes behind what was read ahead is not looked for", ""},
 	{"conn_state.go", "		if event == stRead {\n			n &^= stAhead\n		}\n", "", "every event counts as read ahead for ever", ""},
 	{"conn_run.go", "		bits |= stHup | stRead", "		bits |= stHup", "the end of the input is no news",
