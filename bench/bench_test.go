@@ -34,6 +34,7 @@ func testDriver(t *testing.T) *driver {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(d.dir) })
+	d.env = append(d.env, "GORACE=atexit_sleep_ms=0") // a child with the race detector in it ends a second late otherwise
 	d.duration, d.settle, d.maxConns, d.log = 30*time.Millisecond, 20*time.Millisecond, 40, io.Discard
 	return d
 }
