@@ -14,7 +14,7 @@ var errNoSendFile = errors.New("strand: sendfile does not serve this file or con
 // SendFile sends n bytes of f from its offset, after what is queued, and
 // returns how many were accepted. It blocks while the peer does not read; the
 // event loop goes on meanwhile. io.ErrUnexpectedEOF means that the file ended
-// first (hazard 155).
+// first.
 func (c *Conn) SendFile(ctx context.Context, f *os.File, n int64) (int64, error) {
 	var done int64
 	for done < n {
