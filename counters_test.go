@@ -49,6 +49,16 @@ func foreignPair(t testing.TB) (ours, peer net.Conn) {
 	return foreignConn{nc}, peer
 }
 
+// tightPair is foreignPair of sockets whose buffers, of n bytes, hold little; ours is not foreign.
+func tightPair(t testing.TB, n int) (ours, peer net.Conn) {
+	t.Helper()
+	ours, peer = foreignPair(t)
+	ours = ours.(foreignConn).Conn
+	_ = ours.(*net.TCPConn).SetWriteBuffer(n)
+	_ = peer.(*net.TCPConn).SetReadBuffer(n)
+	return ours, peer
+}
+
 // only returns the one connection of e.
 func only(t testing.TB, e *strand.Engine) strand.ConnInfo {
 	t.Helper()

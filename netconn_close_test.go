@@ -48,3 +48,19 @@ func TestNetConnCloseBeforeItsReaderParks(t *testing.T) {
 		t.Error("the reader waits on")
 	}
 }
+
+// A peer that is found to speak no TLS, while NetConn has made a view that does, fails the handshake.
+func TestPlainPeerOfAView(t *testing.T) {
+	for _, tt := range []struct {
+		state uint32
+		plain bool
+		want  uint32
+	}{{0, true, tlsPlain}, {stOwned, false, tlsFailed}} {
+		c := new(Conn)
+		c.state.Store(tt.state)
+		layer := &tlsLayer{c: c}
+		if plain := layer.plainFound(); plain != tt.plain || layer.state.Load() != tt.want {
+			t.Errorf("connection %b: plain %t, state %d; want %t, %d", tt.state, plain, layer.state.Load(), tt.plain, tt.want)
+		}
+	}
+}

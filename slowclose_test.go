@@ -15,14 +15,8 @@ import (
 func TestCloseAndASlowReader(t *testing.T) {
 	const size = 2 << 20
 	for name, pair := range map[string]func() (ours, peer net.Conn){
-		"pipe": net.Pipe,
-		"socket": func() (ours, peer net.Conn) {
-			ours, peer = foreignPair(t)
-			ours = ours.(foreignConn).Conn
-			_ = ours.(*net.TCPConn).SetWriteBuffer(64 << 10)
-			_ = peer.(*net.TCPConn).SetReadBuffer(64 << 10)
-			return ours, peer
-		},
+		"pipe":   net.Pipe,
+		"socket": func() (ours, peer net.Conn) { return tightPair(t, 64<<10) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, strand.Options{CloseTimeout: 400 * time.Millisecond})

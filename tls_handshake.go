@@ -276,14 +276,13 @@ func (t *tlsLayer) strip(hs *handshake) bool {
 	}
 	t.wmu.Lock()
 	c.mu.Lock()
-	t.gather = true // the end of the queue is not the end of the output
-	for _, s := range hs.held {
+	for _, s := range hs.held { // until the last of them, held says that an empty queue is not the end
 		if s != "" && c.phase != closed {
 			hs.heldSize.Add(int32(-len(s)))
 			c.send(nil, nil, s)
 		}
 	}
-	t.gather, t.hold = false, false
+	t.hold = false
 	c.tls.Store(nil)
 	if c.phase != closed && c.outSize.Load() == 0 {
 		c.emptied() // a Close or CloseWrite that came meanwhile

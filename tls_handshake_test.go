@@ -104,14 +104,8 @@ func TestFailedHandshakeSleeps(t *testing.T) {
 	}
 	hello := clientHello(t)
 	for name, pair := range map[string]func() (ours, peer net.Conn){
-		"pipe": net.Pipe,
-		"socket": func() (ours, peer net.Conn) {
-			ours, peer = foreignPair(t)
-			ours = ours.(foreignConn).Conn
-			_ = ours.(*net.TCPConn).SetWriteBuffer(4 << 10)
-			_ = peer.(*net.TCPConn).SetReadBuffer(4 << 10)
-			return ours, peer
-		},
+		"pipe":   net.Pipe,
+		"socket": func() (ours, peer net.Conn) { return tightPair(t, 4<<10) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, strand.Options{CloseTimeout: time.Minute}) // which the failed one's end waits for
