@@ -137,3 +137,33 @@ func (l *lifeCtx) wait(parent context.Context, d time.Duration) (context.Context
 	ctx, cancelTimer := context.WithDeadline(ctx, time.Unix(0, by))
 	return ctx, func() { cancelTimer(); stop() }
 }
+
+// patience is the context of a write that may have to wait: it ends with parent, or at the write
+// deadline, or limit after it was first asked for, or when the deadline is changed. Most writes never
+// wait, so what it takes is made when it is asked for. It is for the goroutine that writes.
+type patience struct {
+	life   *lifeCtx
+	parent context.Context
+	limit  time.Duration // 0: none
+	ctx    context.Context
+	stop   context.CancelFunc
+}
+
+func (p *patience) begin() context.Context {
+	if p.ctx == nil {
+		p.ctx, p.stop = p.life.wait(p.parent, p.limit)
+	}
+	return p.ctx
+}
+
+func (p *patience) Deadline() (time.Time, bool) { return p.begin().Deadline() }
+func (p *patience) Done() <-chan struct{}       { return p.begin().Done() }
+func (p *patience) Err() error                  { return p.begin().Err() }
+func (p *patience) Value(any) any               { return nil }
+
+// end gives back what was made.
+func (p *patience) end() {
+	if p.stop != nil {
+		p.stop()
+	}
+}

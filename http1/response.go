@@ -24,6 +24,7 @@ const (
 	headGap    = 256      // for what headTail adds
 	gatherMax  = 2 << 10  // a response this small gets its Content-Length; net/http has the same
 	writePiece = 64 << 10 // what is queued at a time
+	firstPiece = 32 << 10 // what of a large body goes with the head: the client reads it while we copy the rest
 	sniffMax   = 512      // what http.DetectContentType looks at
 )
 
@@ -268,7 +269,11 @@ func (w *response) body(p []byte) (int, error) {
 	}
 	n := 0
 	for {
-		piece := p[n:min(len(p), n+writePiece)]
+		size := writePiece
+		if n == 0 && len(p) > 2*writePiece {
+			size = firstPiece
+		}
+		piece := p[n:min(len(p), n+size)]
 		if err := w.send(piece, false); err != nil {
 			return n, err
 		}
@@ -430,9 +435,9 @@ func (w *response) waitProgress(wait func(context.Context) (progress bool, err e
 		if w.done {
 			parent = context.Background() // the last write
 		}
-		ctx, stop := w.ex.life.wait(parent, d)
-		progress, err := wait(ctx)
-		stop()
+		ctx := patience{life: &w.ex.life, parent: parent, limit: d}
+		progress, err := wait(&ctx)
+		ctx.end()
 		switch {
 		case err == nil:
 			return nil
