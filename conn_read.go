@@ -14,7 +14,8 @@ import (
 // Read fills p with input. It never blocks: ErrWouldBlock means that there is
 // none now, io.EOF that the peer will send no more. One callback reads a
 // bounded amount, so that other connections have their turn: ErrWouldBlock may
-// come with input left, and OnReadable is then called again. Strand only.
+// come with input left, and OnReadable is then called again. A Read of no bytes
+// makes no system call, and tells by nil that there may be input. Strand only.
 func (c *Conn) Read(p []byte) (int, error) {
 	if t := c.tls.Load(); t != nil {
 		return t.read(p)
@@ -35,12 +36,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 		c.readDone, c.news = false, true
 	}
+	if len(p) == 0 {
+		return 0, nil
+	}
 	if c.budget <= 0 {
 		c.state.Or(stRead) // there may be more: OnReadable follows, whichever callback this is
 		return 0, ErrWouldBlock
-	}
-	if len(p) == 0 {
-		return 0, nil
 	}
 	n, err := c.link.read(p)
 	if n > 0 {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -106,6 +107,51 @@ func TestForeignConnPanics(t *testing.T) { // hazard 147
 			if err := wantEnd(t, why); !errors.Is(err, strand.ErrPanic) {
 				t.Errorf("OnClose: %v", err)
 			}
+		})
+	}
+}
+
+// mine is a net.Conn whose CloseWrite and Close panic, or end their goroutine, after what they are for.
+type mine struct {
+	net.Conn
+	end func(string)
+}
+
+func (m mine) CloseWrite() error { m.end("CloseWrite"); return nil }
+
+func (m mine) Close() error {
+	_ = m.Conn.Close()
+	m.end("Close")
+	return nil
+}
+
+// The ends of a foreign connection are told of, whatever its CloseWrite and Close do, and the process goes on.
+func TestForeignEndsPanic(t *testing.T) { // hazard 147
+	for name, blow := range map[string]func(string){
+		"panic":  func(what string) { panic(what) },
+		"goexit": func(string) { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, strand.Options{Logger: slog.New(slog.DiscardHandler), CloseTimeout: 100 * time.Millisecond})
+			ours, peer := net.Pipe()
+			defer peer.Close()
+			called, ended := make(chan string, 2), make(chan error, 1)
+			c, err := e.Adopt(mine{ours, func(what string) { called <- what; blow(what) }},
+				&hooks{readable: discard, close: func(_ *strand.Conn, err error) { ended <- err }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.CloseWrite(); err != nil {
+				t.Error(err)
+			}
+			if what := <-called; what != "CloseWrite" {
+				t.Errorf("%s was called first", what)
+			}
+			_ = c.Close() // a panic may have ended it
+			if what := <-called; what != "Close" {
+				t.Errorf("%s was called second", what)
+			}
+			wantEnd(t, ended)
 		})
 	}
 }

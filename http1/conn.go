@@ -243,12 +243,18 @@ func (hc *conn) OnTimeout(c *strand.Conn, t strand.Timeout) (keep bool) {
 // timer ends a lingering close, and a connection whose client has not taken its response by
 // the server's WriteTimeout.
 func (hc *conn) timer() {
+	if hc.extra != nil && hc.extra.writeBy != 0 && hc.c.Buffered() > 0 {
+		left := time.Until(time.Unix(0, hc.extra.writeBy))
+		if left <= 0 {
+			_ = hc.c.Abort()
+			return
+		}
+		hc.c.SetTimer(max(left, time.Millisecond)) // it was linger's
+	}
 	switch {
 	case hc.mode == modeLinger && hc.c.Buffered() > 0:
 		hc.close() // what is queued still has the write timeout
 	case hc.mode == modeLinger:
-		_ = hc.c.Abort()
-	case hc.extra != nil && hc.extra.writeBy != 0 && hc.c.Buffered() > 0 && time.Now().UnixNano() >= hc.extra.writeBy:
 		_ = hc.c.Abort()
 	}
 }
@@ -406,8 +412,20 @@ func (hc *conn) peerGone() bool {
 		return false
 	}
 	err := hc.fill()
+	if err == strand.ErrWouldBlock && hc.renew() {
+		err = hc.fill()
+	}
 	hc.ended = err != nil && err != strand.ErrWouldBlock
 	return hc.ended
+}
+
+// renew reports whether it was the end of what a turn may read that ended the reading, not that of the
+// input, and lets it go on. It does not wait.
+func (hc *conn) renew() bool {
+	if _, err := hc.c.Read(nil); err != nil {
+		return false
+	}
+	return hc.c.WaitRead(context.Background()) == nil
 }
 
 // settle gives back what an idle connection does not need.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/d74363f0/strand"
 	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/h1"
 )
@@ -236,7 +237,10 @@ func (hc *conn) endAfter(left *drain) {
 // to reset it, and a reset destroys what is on its way to the client (hazard 84).
 func (hc *conn) quiet() bool {
 	var p [1]byte
-	n, _ := hc.c.Read(p[:])
+	n, err := hc.c.Read(p[:])
+	if err == strand.ErrWouldBlock && hc.renew() {
+		n, _ = hc.c.Read(p[:])
+	}
 	return n == 0
 }
 
