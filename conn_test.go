@@ -116,16 +116,22 @@ func dial(t testing.TB, a net.Addr) net.Conn {
 func TestEcho(t *testing.T) {
 	e := newEngine(t, strand.Options{})
 	a := serve(t, e, func(*strand.Conn) strand.Handler { return &hooks{readable: echo} })
+	echoes(t, a, 20, 20)
+}
+
+// echoes has clients of an echo server send messages of any size, and wants each back as it was.
+func echoes(t *testing.T, a net.Addr, clients, messages int) {
+	t.Helper()
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	var wg sync.WaitGroup
-	for i := range 20 {
+	for i := range clients {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			rnd := rand.New(rand.NewSource(seed + int64(i)))
 			nc := dial(t, a)
-			for range 20 {
+			for range messages {
 				want := make([]byte, 1+rnd.Intn(300000))
 				rnd.Read(want)
 				go func() { _, _ = nc.Write(want) }()

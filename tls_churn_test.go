@@ -16,7 +16,7 @@ import (
 
 // Connections that write, close, abort and hijack at any moment of a handshake
 // and behind it, on both sides: each ends once, and nothing is left of it.
-func TestTLSChurn(t *testing.T) {
+func TestTLSChurn(t *testing.T) { // hazard 185
 	goroutines := runtime.NumGoroutine()
 	t.Cleanup(func() { // after the engine's
 		for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines+3; time.Sleep(5 * time.Millisecond) {

@@ -87,6 +87,7 @@ func TestHazardsRejected(t *testing.T) {
 		{57, get + "A: " + strings.Repeat("a", 2<<20) + "\r\n\r\n", "431"},
 		{57, get + strings.Repeat("a", 2<<20) + ": a\r\n\r\n", "431"},
 		{58, get + strings.Repeat("a: b\r\n", 10000) + "\r\n", "431"},
+		{109, get + "Upgrade: websocket\r\nConnection: Upgrade\r\n" + strings.Repeat("Sec-WebSocket-Protocol: x\r\n", 10000) + "\r\n", "431"},
 		{66, post + "Expect: x\r\nContent-Length: 5\r\n\r\nhello", "417"},
 		{68, post + "Content-Length: 1099511627776\r\n\r\n", "413"},
 		{69, post + "Content-Length: 4097\r\n\r\n" + strings.Repeat("x", 4097), "413"},

@@ -79,6 +79,10 @@ func TestDialRefused(t *testing.T) {
 			nc, _, _ := w.(http.Hijacker).Hijack()
 			_, _ = io.WriteString(nc, strings.Repeat("garbage ", 100_000))
 			_ = nc.Close()
+		case "/lines":
+			nc, _, _ := w.(http.Hijacker).Hijack()
+			_, _ = io.WriteString(nc, "HTTP/1.1 101 x\r\n"+strings.Repeat("A: b\r\n", 200_000)) // fails if the client has gone
+			_ = nc.Close()
 		case "/extension":
 			w.Header().Set("X", "y")
 			nc, _, _ := w.(http.Hijacker).Hijack()
@@ -109,6 +113,9 @@ func TestDialRefused(t *testing.T) {
 	}
 	if _, err = dial(address+"/garbage", nil); !errors.Is(err, errResponse) {
 		t.Errorf("garbage: %v", err)
+	}
+	if _, err = dial(address+"/lines", nil); !errors.Is(err, errResponse) { // hazard 109
+		t.Errorf("many header lines: %v", err)
 	}
 	if _, err = dial(address+"/extension", nil); !errors.As(err, &he) || he.Status != 0 {
 		t.Errorf("wrong accept: %v", err)
