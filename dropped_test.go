@@ -103,7 +103,11 @@ func TestDroppedBeforeTheHandshakeEnds(t *testing.T) {
 		"local": func(c *strand.Conn, _ net.Conn) { _ = c.Abort() },
 	} {
 		t.Run(cause, func(t *testing.T) {
-			e := newEngine(t, strand.Options{HandshakeTimeout: 50 * time.Millisecond})
+			o := strand.Options{HandshakeTimeout: 20 * time.Second}
+			if cause == "other" {
+				o.HandshakeTimeout = 50 * time.Millisecond
+			}
+			e := newEngine(t, o)
 			opened, ended := make(chan *strand.Conn, 1), make(chan error, 1)
 			a := tlsServer(t, e, serverConfig(t), nil, func() strand.Handler {
 				return &hooks{open: func(c *strand.Conn) {

@@ -76,6 +76,7 @@ type connExtra struct {
 
 	drain    *drain // modeDrain
 	lingered int    // bytes discarded behind the last response
+	lingerBy int64  // until when, in Unix nanoseconds
 	writeBy  int64  // when what is queued must have been sent, in Unix nanoseconds; 0: no limit
 }
 
@@ -243,19 +244,45 @@ func (hc *conn) OnTimeout(c *strand.Conn, t strand.Timeout) (keep bool) {
 // timer ends a lingering close, and a connection whose client has not taken its response by
 // the server's WriteTimeout.
 func (hc *conn) timer() {
-	if hc.extra != nil && hc.extra.writeBy != 0 && hc.c.Buffered() > 0 {
-		left := time.Until(time.Unix(0, hc.extra.writeBy))
-		if left <= 0 {
-			_ = hc.c.Abort()
-			return
-		}
-		hc.c.SetTimer(max(left, time.Millisecond)) // it was linger's
-	}
-	switch {
-	case hc.mode == modeLinger && hc.c.Buffered() > 0:
-		hc.close() // what is queued still has the write timeout
-	case hc.mode == modeLinger:
+	switch now := time.Now().UnixNano(); {
+	case hc.extra == nil:
+	case hc.mustSend() && now >= hc.extra.writeBy:
 		_ = hc.c.Abort()
+	case hc.mode == modeLinger && now >= hc.extra.lingerBy && hc.c.Buffered() == 0:
+		_ = hc.c.Abort()
+	default:
+		if hc.mode == modeLinger && now >= hc.extra.lingerBy {
+			hc.close() // what is queued still has the write timeout
+		}
+		hc.arm()
+	}
+}
+
+// mustSend reports whether there is output that must have been sent by extra.writeBy.
+func (hc *conn) mustSend() bool { return hc.extra.writeBy != 0 && hc.c.Buffered() > 0 }
+
+// arm sets the timer to whatever comes first of what it is for.
+func (hc *conn) arm() {
+	var by int64
+	if hc.mode == modeLinger {
+		by = hc.extra.lingerBy
+	}
+	if hc.mustSend() && (by == 0 || hc.extra.writeBy < by) {
+		by = hc.extra.writeBy
+	}
+	if by != 0 {
+		hc.c.SetTimer(max(time.Until(time.Unix(0, by)), time.Millisecond))
+	}
+}
+
+// bound gives what is queued until by, in Unix nanoseconds, or as long as it takes if that is 0.
+func (hc *conn) bound(by int64) {
+	if hc.extra != nil {
+		hc.extra.writeBy = 0
+	}
+	if by != 0 && hc.c.Buffered() > 0 && hc.c.Flush() == nil && hc.c.Buffered() > 0 {
+		hc.rare().writeBy = by
+		hc.arm()
 	}
 }
 
@@ -373,7 +400,7 @@ func (hc *conn) headDone() {
 	hc.part = nil
 }
 
-// fill reads more input behind what hc.in holds. There is no Block before there is input.
+// fill reads more input behind what hc.in holds. There is no Block before there may be input.
 func (hc *conn) fill() error {
 	if hc.in == nil {
 		if _, err := hc.c.Read(nil); err != nil {
@@ -412,20 +439,8 @@ func (hc *conn) peerGone() bool {
 		return false
 	}
 	err := hc.fill()
-	if err == strand.ErrWouldBlock && hc.renew() {
-		err = hc.fill()
-	}
 	hc.ended = err != nil && err != strand.ErrWouldBlock
 	return hc.ended
-}
-
-// renew reports whether it was the end of what a turn may read that ended the reading, not that of the
-// input, and lets it go on. It does not wait.
-func (hc *conn) renew() bool {
-	if _, err := hc.c.Read(nil); err != nil {
-		return false
-	}
-	return hc.c.WaitRead(context.Background()) == nil
 }
 
 // settle gives back what an idle connection does not need.
@@ -532,8 +547,8 @@ func (hc *conn) linger() {
 		hc.close()
 		return
 	}
-	hc.c.SetTimer(lingerTime)
-	hc.extra.lingered = 0
+	hc.extra.lingered, hc.extra.lingerBy = 0, time.Now().Add(lingerTime).UnixNano()
+	hc.arm()
 	hc.discard()
 }
 

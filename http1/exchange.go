@@ -238,8 +238,11 @@ func (hc *conn) endAfter(left *drain) {
 func (hc *conn) quiet() bool {
 	var p [1]byte
 	n, err := hc.c.Read(p[:])
-	if err == strand.ErrWouldBlock && hc.renew() {
-		n, _ = hc.c.Read(p[:])
+	if err == strand.ErrWouldBlock {
+		if _, err := hc.c.Read(nil); err == nil { // it was the turn's share of reading that ended, not the input
+			_ = hc.c.WaitRead(context.Background()) // renews it, and does not wait
+			n, _ = hc.c.Read(p[:])
+		}
 	}
 	return n == 0
 }
@@ -256,6 +259,7 @@ func (hc *conn) abandon(ex *exchange) {
 		ex.res.awaitTaken()
 		return
 	}
+	hc.bound(ex.life.writeBy.Load())
 	hc.endAfter(left) // earlier requests of the connection have their answers on the way
 }
 

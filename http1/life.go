@@ -112,32 +112,6 @@ func (l *lifeCtx) expired() error {
 	return nil
 }
 
-// wait returns a context that ends with parent, or at the write deadline, or after d if d is
-// positive, or when the deadline is changed.
-func (l *lifeCtx) wait(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
-	l.mu.Lock()
-	l.waiting = cancel
-	l.mu.Unlock()
-	by := l.writeBy.Load()
-	if d > 0 {
-		if next := time.Now().Add(d).UnixNano(); by == 0 || next < by {
-			by = next
-		}
-	}
-	stop := func() {
-		l.mu.Lock()
-		l.waiting = nil
-		l.mu.Unlock()
-		cancel()
-	}
-	if by == 0 {
-		return ctx, stop
-	}
-	ctx, cancelTimer := context.WithDeadline(ctx, time.Unix(0, by))
-	return ctx, func() { cancelTimer(); stop() }
-}
-
 // patience is the context of a write that may have to wait: it ends with parent, or at the write
 // deadline, or limit after it was first asked for, or when the deadline is changed. Most writes never
 // wait, so what it takes is made when it is asked for. It is for the goroutine that writes.
@@ -147,13 +121,29 @@ type patience struct {
 	limit  time.Duration // 0: none
 	ctx    context.Context
 	stop   context.CancelFunc
+	timer  context.CancelFunc // nil without a deadline
 }
 
 func (p *patience) begin() context.Context {
-	if p.ctx == nil {
-		p.ctx, p.stop = p.life.wait(p.parent, p.limit)
+	if p.ctx != nil {
+		return p.ctx
 	}
-	return p.ctx
+	ctx, cancel := context.WithCancel(p.parent)
+	l := p.life
+	l.mu.Lock()
+	l.waiting = cancel // before the deadline is looked at: see setWrite
+	l.mu.Unlock()
+	by := l.writeBy.Load()
+	if p.limit > 0 {
+		if next := time.Now().Add(p.limit).UnixNano(); by == 0 || next < by {
+			by = next
+		}
+	}
+	if by != 0 {
+		ctx, p.timer = context.WithDeadline(ctx, time.Unix(0, by))
+	}
+	p.ctx, p.stop = ctx, cancel
+	return ctx
 }
 
 func (p *patience) Deadline() (time.Time, bool) { return p.begin().Deadline() }
@@ -163,7 +153,14 @@ func (p *patience) Value(any) any               { return nil }
 
 // end gives back what was made.
 func (p *patience) end() {
-	if p.stop != nil {
-		p.stop()
+	if p.ctx == nil {
+		return
 	}
+	if p.timer != nil {
+		p.timer()
+	}
+	p.life.mu.Lock()
+	p.life.waiting = nil
+	p.life.mu.Unlock()
+	p.stop()
 }

@@ -441,7 +441,7 @@ func TestStdTimeoutHandler(t *testing.T) {
 	}
 }
 
-func TestStdTimeoutHandlerRaces(t *testing.T) {
+func TestStdTimeoutHandlerRaces(t *testing.T) { // hazard 174
 	t.Parallel()
 	for name, h := range map[string]http.Handler{
 		"body": http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -18,6 +18,9 @@ func (hc *conn) reject(e *h1.Error) {
 	b = h1.AppendIntField(b, "Content-Length", int64(len(text)))
 	b = append(b, "\r\n"...)
 	b = append(b, text...)
+	if hc.c.Buffered() == 0 {
+		hc.bound(0) // the time of an earlier response is not this one's
+	}
 	_, _ = hc.c.Write(b) // an error means that nobody listens
 	hc.linger()
 }

@@ -270,7 +270,7 @@ func (w *response) body(p []byte) (int, error) {
 	n := 0
 	for {
 		size := writePiece
-		if n == 0 && len(p) > 2*writePiece {
+		if !w.sent && !w.isHead && len(p) > 2*writePiece {
 			size = firstPiece
 		}
 		piece := p[n:min(len(p), n+size)]
@@ -511,13 +511,7 @@ func (w *response) end(hc *conn) ending {
 	}
 	w.cut()
 	hc.deadline = hc.deadline || w.ex.life.readSet // nobody sets it any more
-	if hc.extra != nil {
-		hc.extra.writeBy = 0
-	}
-	if by := w.ex.life.writeBy.Load(); by != 0 && hc.c.Buffered() > 0 && hc.c.Flush() == nil && hc.c.Buffered() > 0 {
-		hc.rare().writeBy = by
-		hc.c.SetTimer(max(time.Until(time.Unix(0, by)), time.Millisecond))
-	}
+	hc.bound(w.ex.life.writeBy.Load())
 	short := w.length >= 0 && w.written != w.length && !w.isHead && bodyAllowed(w.status)
 	if w.close || w.ex.body.isOver() || short || w.werr != nil || w.status == http.StatusSwitchingProtocols {
 		return endClose

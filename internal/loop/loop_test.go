@@ -1,8 +1,11 @@
 package loop
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -376,4 +379,20 @@ func TestAlarmThatRang(t *testing.T) {
 		close(woken)
 	}()
 	soon(t, woken, "the alarm")
+}
+
+// broken is a poller whose descriptor is none.
+type broken struct{ *poll.Portable }
+
+func (broken) Wait([]poll.Event, bool) (int, error) { return 0, os.ErrInvalid }
+
+// TestBrokenPoller: a loop whose poller fails does not go on deaf.
+func TestBrokenPoller(t *testing.T) { // hazard 148
+	l := New(broken{poll.NewPortable()}, NewWatchdog(), slog.New(slog.DiscardHandler), func() int64 { return 0 })
+	defer func() {
+		if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), os.ErrInvalid.Error()) {
+			t.Errorf("%v; want a panic that says %q", v, os.ErrInvalid)
+		}
+	}()
+	l.fetch()
 }

@@ -167,7 +167,7 @@ func (k *kernel) write(f *file, p string) (int, syscall.Errno) {
 		f.full = true
 		return 0, syscall.EAGAIN
 	}
-	if n > 1 && w.chance(w.f.short) {
+	if n > 1 && w.chance(w.f.short) { // hazard 138
 		n = 1 + w.rng.IntN(n-1)
 		if w.chance(0.5) {
 			n = 1
@@ -199,7 +199,7 @@ func (k *kernel) Accept(fd int) (int, sock.Addr, syscall.Errno) {
 	f := l.backlog[0]
 	l.backlog = l.backlog[1:]
 	if w.chance(w.f.accept) {
-		w.log("accept: ECONNABORTED for %v", f.c)
+		w.log("accept: ECONNABORTED for %v", f.c) // hazard 133
 		f.c.spoiled, f.rst, f.closed = true, true, true
 		return -1, sock.Addr{}, syscall.ECONNABORTED
 	}
@@ -257,7 +257,7 @@ func (k *kernel) Close(fd int) syscall.Errno {
 	}
 	w.log("close %v, reset: %v", f, f.linger)
 	if w.chance(w.f.close) {
-		return []syscall.Errno{syscall.EINTR, syscall.EIO}[w.rng.IntN(2)]
+		return []syscall.Errno{syscall.EINTR, syscall.EIO}[w.rng.IntN(2)] // hazard 135
 	}
 	return 0
 }
@@ -416,7 +416,7 @@ func (p *poller) grant() {
 				evs = append(evs, poll.Event{Token: f.token, Ready: m})
 				w.log("loop %d: event %v: %04b", p.num, f, m)
 			}
-		case w.chance(w.f.spurious):
+		case w.chance(w.f.spurious): // hazard 136
 			m := poll.Ready(1 + w.rng.IntN(3))
 			evs = append(evs, poll.Event{Token: f.token, Ready: m})
 			w.log("loop %d: spurious event %v: %04b", p.num, f, m)
