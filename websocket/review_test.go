@@ -171,19 +171,30 @@ func TestPauseStopsReading(t *testing.T) {
 // A ping that was not sent, because the peer is still taking a large message, needs no answer.
 func TestUnsentPing(t *testing.T) {
 	each(t, func(t *testing.T, transport string) {
-		c, r, h := stalled(t, transport, &Options{MaxQueued: 64 << 10, PingInterval: 100 * time.Millisecond})
-		const size = 24 << 20
-		if err := c.WriteMessage(Binary, make([]byte, size)); err != nil {
-			t.Fatal(err)
+		const size, interval = 24 << 20, 400 * time.Millisecond
+		var c *Conn
+		var r *raw
+		var h *tester
+		for {
+			began := time.Now()
+			c, r, h = stalled(t, transport, &Options{MaxQueued: 64 << 10, PingInterval: interval})
+			err := c.WriteMessage(Binary, make([]byte, size))
+			if time.Since(began) < interval*3/4 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+			_ = c.Abort() // on a slow machine a ping may have come first
 		}
 		// A peer that takes it slowly and has nothing to say.
 		p := make([]byte, 256<<10)
-		for n := 0; n < 4<<20; {
+		began := time.Now()
+		for n := 0; time.Since(began) < 3*interval; time.Sleep(50 * time.Millisecond) {
 			k, err := r.nc.Read(p)
 			if n += k; err != nil {
 				t.Fatalf("after %d of %d bytes: %v", n, size, err)
 			}
-			time.Sleep(20 * time.Millisecond)
 		}
 		select {
 		case err := <-h.end:

@@ -170,6 +170,10 @@ var mutants = []mutant{
 	{"http1/date.go", "at + time.Second - time.Duration(now.Nanosecond())", "at + time.Second", "a Date is kept for a whole second", ""},
 	{"http1/body.go", "func (b *body) outlives() bool {\n	if b.wholeRead() {", "func (b *body) outlives() bool {\n	if b != nil && b.wholeRead() {", "a request without a body is asked for the rest of it", ""},
 	{"http1/conn.go", "				hc.in.Consume(n)\n", "", "a request is served twice", ""},
+	{"http1/exchange.go", "			_ = hc.c.WaitRead(context.Background()) // renews it, and does not wait\n", "", "a connection is closed with input unread behind a whole turn's", ""},
+	{"http1/conn.go", "hc.extra.writeBy < by) {", "false) {", "a linger puts the write timeout off", ""},
+	{"http1/exchange.go", "	hc.bound(ex.life.writeBy.Load())\n", "", "what was written before a panic has no time limit", ""},
+	{"http1/life.go", "	l.waiting = cancel // before", "	// before", "a write that waits does not learn of its new deadline", ""},
 
 	// What websocket drops, by reason.
 	{"websocket/queue.go", "		c.sc.CountDrops(strand.DropSlow, 1)\n", "		c.sc.CountDrops(strand.DropRefused, 1)\n", "a slow reader's message is counted as refused", ""},
