@@ -5,12 +5,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/d74363f0/strand"
-	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/h1"
 )
 
@@ -159,12 +157,7 @@ func (hc *conn) call(ex *exchange) (returned bool) {
 		}
 		// A handler that called Goexit has nothing to recover; its goroutine ends, and the
 		// engine sees to the loop.
-		if v := recover(); v != nil && v != http.ErrAbortHandler {
-			buf.Fault(v)
-			stack := make([]byte, 64<<10)
-			stack = stack[:runtime.Stack(stack, false)]
-			hc.scope.srv.logf("http: panic serving %v: %v\n%s", hc.remote, v, stack)
-		}
+		hc.scope.srv.logPanic(hc.remote, recover())
 		hc.abandon(ex)
 	}()
 	hc.handler(&ex.req).ServeHTTP(&ex.res, &ex.req)

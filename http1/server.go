@@ -371,9 +371,9 @@ func (s *Server) logf(format string, args ...any) {
 	log.Printf(format, args...)
 }
 
-// logPanic says that user code panicked with v; http.ErrAbortHandler, and the nil of a
-// goroutine that only ended, are not worth it.
-func (s *Server) logPanic(remote net.Addr, v any) {
+// logPanic says that user code panicked with v, serving remote, a net.Addr or its text;
+// http.ErrAbortHandler, and the nil of a goroutine that only ended, are not worth it.
+func (s *Server) logPanic(remote, v any) {
 	if v == nil || v == http.ErrAbortHandler {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/h1"
 )
 
 // answers reads responses off a connection, wants them whole, and returns the bodies' lengths.
@@ -265,5 +266,33 @@ func TestWriteTimeoutOfAPanic(t *testing.T) {
 	}
 	if second := bound(); first == 0 || second < began.Add(time.Minute).UnixNano() {
 		t.Errorf("the time ends at %d, that of the response before at %d", second, first)
+	}
+}
+
+// TestTimerOfALinger: a timer that rings before the time of a linger is over, for output that has been sent since, ends nothing; and an
+// answer of the server's own has not the time of a response before it.
+func TestTimerOfALinger(t *testing.T) {
+	conns := make(chan *conn, 1)
+	ts := serve(t, func(w http.ResponseWriter, _ *http.Request) { conns <- w.(*response).hc }, nil)
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, c, 1)
+	hc, done := <-conns, make(chan error, 1)
+	if err := hc.c.Post(func(*strand.Conn) {
+		hc.rare().writeBy = 1 // long ago
+		hc.reject(&h1.Error{Status: http.StatusBadRequest})
+		if by := hc.extra.writeBy; by != 0 {
+			t.Errorf("the answer must have been sent by %d", by)
+		}
+		hc.extra.lingerBy = time.Now().Add(time.Minute).UnixNano()
+		hc.timer()
+		done <- hc.c.Post(func(*strand.Conn) {}) // an error says that it has ended
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
