@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/steady"
 )
 
 // Close gives a peer that reads slowly all of what is queued, however long that takes, and one that
@@ -19,39 +20,41 @@ func TestCloseAndASlowReader(t *testing.T) {
 		"socket": func() (ours, peer net.Conn) { return tightPair(t, 64<<10) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := newEngine(t, strand.Options{CloseTimeout: 400 * time.Millisecond})
-			ours, peer := pair()
-			defer peer.Close()
-			ended := make(chan error, 1)
-			if _, err := e.Adopt(ours, &hooks{
-				open: func(c *strand.Conn) {
-					if _, err := c.WriteString(strings.Repeat("x", size)); err != nil {
-						t.Error(err)
-					}
-					if err := c.Close(); err != nil {
-						t.Error(err)
-					}
-				},
-				close: func(_ *strand.Conn, err error) { ended <- err },
-			}); err != nil {
-				t.Fatal(err)
-			}
-			got := 0
-			for p, began := make([]byte, 64<<10), time.Now(); got < size; {
-				n, err := peer.Read(p)
-				if got += n; err != nil {
-					t.Fatalf("after %v and %d bytes of %d: %v; OnClose: %v", time.Since(began), got, size, err, <-ended)
+			steady.Try(t, 200*time.Millisecond, func(t testing.TB) {
+				e := newEngine(t, strand.Options{CloseTimeout: 400 * time.Millisecond})
+				ours, peer := pair()
+				defer peer.Close()
+				ended := make(chan error, 1)
+				if _, err := e.Adopt(ours, &hooks{
+					open: func(c *strand.Conn) {
+						if _, err := c.WriteString(strings.Repeat("x", size)); err != nil {
+							t.Error(err)
+						}
+						if err := c.Close(); err != nil {
+							t.Error(err)
+						}
+					},
+					close: func(_ *strand.Conn, err error) { ended <- err },
+				}); err != nil {
+					t.Fatal(err)
 				}
-				if time.Since(began) < time.Second {
-					time.Sleep(20 * time.Millisecond) // more than twice CloseTimeout in all
+				got := 0
+				for p, began := make([]byte, 64<<10), time.Now(); got < size; {
+					n, err := peer.Read(p)
+					if got += n; err != nil {
+						t.Fatalf("after %v and %d bytes of %d: %v; OnClose: %v", time.Since(began), got, size, err, <-ended)
+					}
+					if time.Since(began) < time.Second {
+						time.Sleep(20 * time.Millisecond) // more than twice CloseTimeout in all
+					}
 				}
-			}
-			if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-				t.Errorf("behind the last byte: %d, %v", n, err)
-			}
-			if err := <-ended; err != nil {
-				t.Errorf("OnClose: %v", err)
-			}
+				if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+					t.Errorf("behind the last byte: %d, %v", n, err)
+				}
+				if err := <-ended; err != nil {
+					t.Errorf("OnClose: %v", err)
+				}
+			})
 		})
 	}
 }

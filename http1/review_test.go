@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/d74363f0/strand/internal/steady"
 )
 
 // A turn that ends at MaxPipelined with nothing buffered, and that did not begin with an event
@@ -53,30 +55,32 @@ func TestTurnLimitKeepsReading(t *testing.T) {
 
 // The read deadline that MinBodyRate set for a body must not outlive it.
 func TestBodyRateEndsWithBody(t *testing.T) {
-	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(w, r.Body); err != nil {
-			t.Error(err)
+	steady.Try(t, 100*time.Millisecond, func(t testing.TB) {
+		ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(w, r.Body); err != nil {
+				t.Error(err)
+			}
+		}, func(s *Server) { s.MinBodyRate, s.bodyGrace = 1<<20, 200*time.Millisecond })
+		c := ts.dial(t)
+		br := bufio.NewReader(c)
+		for i := range 2 {
+			if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Millisecond) // the handler waits
+			if _, err := io.WriteString(c, "hello"); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(br, nil)
+			if err != nil {
+				t.Fatalf("request %d: %v", i, err)
+			}
+			if b, err := io.ReadAll(res.Body); err != nil || string(b) != "hello" {
+				t.Fatalf("request %d: %q, %v", i, b, err)
+			}
+			time.Sleep(400 * time.Millisecond)
 		}
-	}, func(s *Server) { s.MinBodyRate, s.bodyGrace = 1<<20, 200*time.Millisecond })
-	c := ts.dial(t)
-	br := bufio.NewReader(c)
-	for i := range 2 {
-		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond) // the handler waits
-		if _, err := io.WriteString(c, "hello"); err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.ReadResponse(br, nil)
-		if err != nil {
-			t.Fatalf("request %d: %v", i, err)
-		}
-		if b, err := io.ReadAll(res.Body); err != nil || string(b) != "hello" {
-			t.Fatalf("request %d: %q, %v", i, b, err)
-		}
-		time.Sleep(400 * time.Millisecond)
-	}
+	})
 }
 
 // A request's context whose parent is done has the parent's error, not its cause, and looking

@@ -15,7 +15,7 @@ import (
 )
 
 // stalled returns a server's connection whose client does not read, and the client.
-func stalled(t *testing.T, transport string, o *Options) (*Conn, *raw, *tester) {
+func stalled(t testing.TB, transport string, o *Options) (*Conn, *raw, *tester) {
 	t.Helper()
 	h := newTester()
 	conns := make(chan *Conn, 1)

@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 }
 
 // testOnly lists the packages that only tests import. They may import anything; nothing that ships may import them.
-var testOnly = []string{"internal/house", "internal/sim", "internal/mutate", "internal/quiet"}
+var testOnly = []string{"internal/house", "internal/sim", "internal/mutate", "internal/quiet", "internal/steady"}
 
 // closedStd lists what a package may not import from the standard library: the loop does not know what a socket
 // is; the grammar cannot block, time or lock.

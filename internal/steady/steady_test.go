@@ -1,0 +1,85 @@
+//go:build unix
+
+package steady
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// told is the testing.TB that Try reports to.
+type told struct {
+	testing.TB
+	errors, logs []string
+}
+
+func (o *told) Helper()           {}
+func (o *told) Error(args ...any) { o.errors = append(o.errors, fmt.Sprint(args...)) }
+func (o *told) Errorf(format string, v ...any) {
+	o.errors = append(o.errors, fmt.Sprintf(format, v...))
+}
+func (o *told) Log(args ...any)              { o.logs = append(o.logs, fmt.Sprint(args...)) }
+func (o *told) Logf(format string, v ...any) { o.logs = append(o.logs, fmt.Sprintf(format, v...)) }
+
+// standStill stops the process for d.
+func standStill(t *testing.T, d time.Duration) {
+	t.Helper()
+	script := fmt.Sprintf("kill -STOP %d; sleep %.3f; kill -CONT %[1]d", os.Getpid(), d.Seconds())
+	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+func TestTry(t *testing.T) {
+	const slack = 50 * time.Millisecond
+	run := func(body func(testing.TB)) *told {
+		o := &told{TB: t}
+		Try(o, slack, body)
+		return o
+	}
+	if o := run(func(testing.TB) {}); o.errors != nil || o.logs != nil {
+		t.Errorf("a test that passes: %+v", o)
+	}
+	n := 0
+	o := run(func(t testing.TB) { n++; t.Errorf("first"); t.Fatal("second"); n += 100 })
+	if n != 1 || len(o.errors) != 1 || !strings.Contains(o.errors[0], "steady_test.go:") || !strings.Contains(o.errors[0], "first") ||
+		!strings.Contains(o.errors[0], "second") {
+		t.Errorf("a test that fails: %d tries, %+v", n, o)
+	}
+	n = 0
+	o = run(func(tb testing.TB) {
+		if n++; n < 3 {
+			standStill(t, 2*slack)
+			tb.Error("too late")
+		}
+	})
+	if n != 3 || o.errors != nil || len(o.logs) != 2 || !strings.Contains(o.logs[1], "too late") {
+		t.Errorf("a test that passes when the machine runs: %d tries, %+v", n, o)
+	}
+	n = 0
+	o = run(func(tb testing.TB) { n++; standStill(t, 2*slack); tb.Error("too late") })
+	if n != tries || len(o.errors) != 1 || !strings.Contains(o.errors[0], "in each of") {
+		t.Errorf("a machine that never runs: %d tries, %+v", n, o)
+	}
+}
+
+// TestCleanup wants every function called behind its own try, the last one first, one that fails, too.
+func TestCleanup(t *testing.T) {
+	var order []int
+	o := &told{TB: t}
+	Try(o, time.Second, func(t testing.TB) {
+		t.Cleanup(func() { order = append(order, 1) })
+		t.Cleanup(func() { order = append(order, 2); t.Fatal("in a cleanup") })
+		t.Cleanup(func() {
+			order = append(order, 3)
+			t.Cleanup(func() { order = append(order, 4) })
+		})
+	})
+	if fmt.Sprint(order) != "[3 4 2 1]" || len(o.errors) != 1 || !strings.Contains(o.errors[0], "in a cleanup") {
+		t.Errorf("%v, %+v", order, o)
+	}
+}
