@@ -25,7 +25,8 @@ type Engine struct {
 	conns      atomic.Int64 // open connections
 	violations atomic.Uint64
 
-	homing homing // the debug build's
+	homing  homing // the debug build's
+	ballast ballast
 
 	acceptErrors atomic.Uint64
 	acceptLogged atomic.Int64 // when the last accept error was logged
@@ -68,6 +69,7 @@ func New(o Options) (*Engine, error) {
 		listeners: make(map[*Listener]struct{}),
 		ended:     make(chan struct{}),
 	}
+	e.ballast.take(e.opts.Ballast)
 	for range e.opts.Loops {
 		p, err := loop.OpenPoller()
 		if err != nil {
@@ -306,6 +308,7 @@ func (e *Engine) end() {
 			<-s.Done()
 		}
 		e.watch.Stop()
+		e.ballast.drop()
 		if check.Enabled {
 			e.homing.check()
 		}
