@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/d74363f0/strand/internal/steady"
 )
 
 const (
@@ -353,27 +355,29 @@ func TestSlowBody(t *testing.T) {
 		}
 	}
 	// One that keeps its rate is left alone.
-	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		b, err := io.ReadAll(r.Body)
-		_, _ = fmt.Fprint(w, len(b), err)
-	}, func(s *Server) { s.MinBodyRate, s.bodyGrace = 100, 150*time.Millisecond })
-	c := ts.dial(t)
-	if _, err := io.WriteString(c, post+"Content-Length: 100\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	for range 10 {
-		time.Sleep(40 * time.Millisecond)
-		if _, err := io.WriteString(c, "0123456789"); err != nil {
+	steady.Try(t, 75*time.Millisecond, func(t testing.TB) {
+		ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			b, err := io.ReadAll(r.Body)
+			_, _ = fmt.Fprint(w, len(b), err)
+		}, func(s *Server) { s.MinBodyRate, s.bodyGrace = 100, 150*time.Millisecond })
+		c := ts.dial(t)
+		if _, err := io.WriteString(c, post+"Content-Length: 100\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-	}
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, _ := io.ReadAll(res.Body); string(b) != "100 <nil>" {
-		t.Fatalf("got %q", b)
-	}
+		for range 10 {
+			time.Sleep(40 * time.Millisecond)
+			if _, err := io.WriteString(c, "0123456789"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := io.ReadAll(res.Body); string(b) != "100 <nil>" {
+			t.Fatalf("got %q", b)
+		}
+	})
 }
 
 // hazard 62: a client that does not read is given up, and little waits for it.
