@@ -37,7 +37,8 @@ func (c *Conn) advanceLocked(state uint32) {
 const lingerTime = time.Second
 
 // Close starts the closing handshake with code Normal. It returns at once: what
-// is queued is sent first, then the peer has Options.CloseTimeout to answer, and
+// is queued is sent first, to a peer that takes some of it every Options.WriteTimeout
+// (CloseTimeout if that is none); then the peer has Options.CloseTimeout to answer, and
 // OnClose is called when all is over. Close after Close is harmless.
 func (c *Conn) Close() error {
 	err := c.WriteClose(Normal, "")
@@ -68,6 +69,9 @@ func (c *Conn) closeLocked(end *CloseError) error {
 	}
 	c.end = end
 	c.advanceLocked(stateClosing)
+	if c.o.writeTimeout() <= 0 {
+		c.sc.SetWriteTimeout(c.o.closeTimeout())
+	}
 	c.patientLocked(c.o.closeTimeout())
 	c.resumeLocked() // for the peer's answer; messages are not delivered any more
 	return nil

@@ -78,7 +78,8 @@ type Options struct {
 	// that long. Zero means a minute, a negative number no limit.
 	WriteTimeout time.Duration
 
-	// CloseTimeout bounds the closing handshake. Zero means 5 seconds.
+	// CloseTimeout bounds the closing handshake: how long the peer may take to answer
+	// when what is queued is sent, which WriteTimeout bounds. Zero means 5 seconds.
 	CloseTimeout time.Duration
 
 	// MaxLifetime closes connections with GoingAway at this age, give or take a

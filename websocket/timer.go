@@ -136,7 +136,9 @@ func (c *Conn) dead() {
 const early = 20 * time.Millisecond
 
 // patienceEnded ends a connection whose peer did not do its part of the close,
-// unless the timer that fired was a heartbeat's, just before the close began.
+// unless the timer that fired was a heartbeat's, just before the close began, or some
+// of what goes before the close frame still waits: that is for the write timeout to judge.
+// What the kernel has taken, the peer can read for as long as it likes.
 func (c *Conn) patienceEnded() {
 	c.mu.Lock()
 	if c.x != nil {
@@ -146,8 +148,18 @@ func (c *Conn) patienceEnded() {
 			return
 		}
 	}
+	waits := c.sc.Buffered() > 0
+	if waits && c.state.Load() == stateClosing {
+		c.patientLocked(c.o.closeTimeout())
+		c.mu.Unlock()
+		return
+	}
 	c.unansweredLocked(errCloseTimeout)
 	c.advanceLocked(stateEnding)
 	c.mu.Unlock()
-	_ = c.sc.Abort()
+	if waits {
+		_ = c.sc.Abort()
+		return
+	}
+	_ = c.sc.Close()
 }
