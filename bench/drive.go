@@ -50,7 +50,7 @@ func parse(args []string) (*options, error) {
 	fs.DurationVar(&o.length, "time", 3*time.Second, "how long one measurement counts; wrk rounds it up to seconds")
 	fs.StringVar(&o.json, "json", "", "file for the results as JSON")
 	fs.StringVar(&o.html, "html", "", "file for the results as one page with plots")
-	fs.StringVar(&o.profile, "profile", "", "directory for a processor and a heap profile of each row and peer; costs a few percent")
+	fs.StringVar(&o.profile, "profile", "", "directory for a processor and a heap profile of each row and peer, and a table of what costs what; costs a few percent")
 	fs.BoolVar(&o.quick, "quick", false, "one short round with few connections: a smoke test, not a measurement")
 	fs.BoolVar(&o.list, "list", false, "list rows and peers and stop")
 	if err := fs.Parse(args); err != nil {
@@ -86,6 +86,9 @@ func drive(ctx context.Context, args []string) error {
 	rep := newReport(o, args, d, peers)
 	err = d.all(ctx, rep, rows, peers, func() error { return publish(o, rep) })
 	report.Table(os.Stdout, rep)
+	if o.profile != "" {
+		err = errors.Join(err, costs(os.Stdout, rep, o.profile))
+	}
 	return errors.Join(err, publish(o, rep))
 }
 

@@ -95,8 +95,7 @@ func (d *driver) startServer(ctx context.Context, peerName string, r *row) (*ser
 		args = append(args, "-gc", r.gcEvery.String())
 	}
 	if d.profile != "" {
-		name := r.name + "-" + strings.ReplaceAll(peerName, "/", "-")
-		args = append(args, "-profile", filepath.Join(d.profile, name), fmt.Sprintf("-fine=%t", r.unit == perConn))
+		args = append(args, "-profile", filepath.Join(d.profile, profileName(r.name, peerName)), fmt.Sprintf("-fine=%t", r.unit == perConn))
 	}
 	program := filepath.Join(d.dir, peer.Find(peerName).Server)
 	s := &server{peer: peerName, cmd: exec.Command(program, args...), addr: addr, done: make(chan struct{}), term: d.profile != ""}

@@ -15,7 +15,7 @@ import (
 func TestCloseAndASlowReader(t *testing.T) { // hazard 97
 	const size, limit = 8 << 20, 400 * time.Millisecond
 	each(t, func(t *testing.T, transport string) {
-		steady.Try(t, limit/2, func(t testing.TB) {
+		steady.Try(t, limit/4, func(t testing.TB) {
 			c, r, h := stalled(t, transport, &Options{MaxQueued: 2 * size, CloseTimeout: limit})
 			if err := c.WriteMessage(Binary, make([]byte, size)); err != nil {
 				t.Fatal(err)
@@ -34,7 +34,6 @@ func TestCloseAndASlowReader(t *testing.T) { // hazard 97
 					time.Sleep(limit / 8)
 				}
 			}
-			time.Sleep(limit / 2)
 			r.send(frame(0x88, "\x03\xe8"))
 			if e := h.wait(t); e.Code != Normal || e.Cause != nil {
 				t.Errorf("OnClose received %v", e)
