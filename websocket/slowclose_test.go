@@ -13,7 +13,7 @@ import (
 // Close gives a peer that reads slowly all of what is queued, however long that takes, and one that does
 // not read WriteTimeout, or CloseTimeout if there is none.
 func TestCloseAndASlowReader(t *testing.T) { // hazard 97
-	const size, limit = 8 << 20, 400 * time.Millisecond
+	const size, limit = 32 << 20, 400 * time.Millisecond
 	each(t, func(t *testing.T, transport string) {
 		steady.Try(t, limit/4, func(t testing.TB) {
 			c, r, h := stalled(t, transport, &Options{MaxQueued: 2 * size, CloseTimeout: limit})
@@ -30,7 +30,7 @@ func TestCloseAndASlowReader(t *testing.T) { // hazard 97
 				if got += n; err != nil {
 					t.Fatalf("after %v and %d bytes of %d: %v; OnClose: %v", time.Since(began), got, all, err, h.wait(t))
 				}
-				if time.Since(began) < 3*limit {
+				if time.Since(began) < 3*limit { // until then, more is left than the kernel can hold
 					time.Sleep(limit / 8)
 				}
 			}
