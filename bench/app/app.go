@@ -47,48 +47,50 @@ func UserFor(id string) User {
 // SetLength announces a body of n bytes.
 func SetLength(w http.ResponseWriter, n int) { w.Header().Set("Content-Length", strconv.Itoa(n)) }
 
-// LeaveLength is for a server that announces every body itself and would do it twice.
-func LeaveLength(http.ResponseWriter, int) {}
-
-// Mux is the application that every server of net/http Handlers runs.
-func Mux(length func(http.ResponseWriter, int)) *http.ServeMux {
+// Mux is the application that every server of net/http Handlers runs. Short is called
+// where net/http announces a body by itself: SetLength for a server that does not.
+func Mux(short func(http.ResponseWriter, int)) *http.ServeMux {
+	if short == nil {
+		short = func(http.ResponseWriter, int) {}
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /plaintext", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
+		short(w, len(PlainText))
 		io.WriteString(w, PlainText)
 	})
-	mux.HandleFunc("POST /echo", echoHandler(length))
+	mux.HandleFunc("POST /echo", echoHandler)
 	mux.HandleFunc("GET /download", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
-		length(w, DownloadSize)
+		SetLength(w, DownloadSize)
 		w.Write(Download)
 	})
 	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(SleepTime)
 		w.Header().Set("Content-Type", "text/plain")
+		short(w, len(PlainText))
 		io.WriteString(w, PlainText)
 	})
 	mux.Handle("/json/", jsonRouter())
 	return mux
 }
 
-// echoHandler reads a whole body and sends it back. Its buffers are pooled, as a
-// handler with traffic like this would have it.
-func echoHandler(length func(http.ResponseWriter, int)) http.HandlerFunc {
-	pool := sync.Pool{New: func() any { return new(bytes.Buffer) }}
-	return func(w http.ResponseWriter, r *http.Request) {
-		b := pool.Get().(*bytes.Buffer)
-		defer pool.Put(b)
-		b.Reset()
-		b.Grow(int(r.ContentLength) + bytes.MinRead)
-		if _, err := b.ReadFrom(r.Body); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", "application/octet-stream")
-		length(w, b.Len())
-		w.Write(b.Bytes())
+// echoPool keeps the buffers of echoHandler, as a handler with traffic like this would have it.
+var echoPool = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// echoHandler reads a whole body and sends it back.
+func echoHandler(w http.ResponseWriter, r *http.Request) {
+	b := echoPool.Get().(*bytes.Buffer)
+	defer echoPool.Put(b)
+	b.Reset()
+	b.Grow(int(r.ContentLength) + bytes.MinRead)
+	if _, err := b.ReadFrom(r.Body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	SetLength(w, b.Len())
+	w.Write(b.Bytes())
 }
 
 func jsonRouter() http.Handler {

@@ -1,7 +1,7 @@
 // Command defect lets strand soak catch a published defect, and shows that the
 // same handler does no harm on strand.
 //
-//	go run ./bench/defect
+//	GOWORK=off go run -C bench/defect .
 //
 // The handler is an echo that net/http serves without a flaw. It closes the body
 // a little late, from a goroutine, as a middleware that cleans up in the
@@ -12,5 +12,6 @@
 //
 // The defect is public (github.com/lesismal/nbio, issues 445 and 453) and fixed
 // since. The old version is here because it is known to be wrong: a check is worth
-// what it has been seen to find.
+// what it has been seen to find. go.work would replace it by the one that is measured,
+// so this module stays out of it.
 package main

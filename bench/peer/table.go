@@ -45,6 +45,13 @@ var all = []*Peer{
 		Kinds:       []Kind{HTTP, HTTPS, WS, WSDeflate, WSBroadcast},
 	},
 	{
+		Name:   "nbio-blocking",
+		Server: "nbio",
+		Module: nbio,
+		Note:   "a goroutine a connection (IOModBlocking)",
+		Kinds:  []Kind{HTTP, HTTPS, WS, WSDeflate, WSBroadcast},
+	},
+	{
 		Name:   "gws",
 		Server: "gws",
 		Module: "github.com/lxzan/gws",

@@ -19,7 +19,7 @@ type target struct {
 }
 
 var (
-	nbioModes = []string{"nbio", "nbio-inline"}
+	nbioModes = []string{"nbio", "nbio-inline", "nbio-blocking"}
 	targets   = []target{
 		{row: "http-plaintext-256", peers: []string{"fasthttp"}, least: 1.25, p99: true},
 		{row: "http-plaintext-256", peers: []string{"net/http"}, least: 2.2},

@@ -18,23 +18,24 @@ import (
 
 func main() {
 	serve.Main(map[string]serve.Services{
-		"nbio":        nbioMode{}.services(),
-		"nbio-inline": nbioMode{inline: true}.services(),
+		"nbio":          nbioMode{}.services(),
+		"nbio-inline":   nbioMode{inline: true}.services(),
+		"nbio-blocking": nbioMode{blocking: true}.services(),
 	})
 }
 
-// nbioMode is one way to run nbio's handlers.
-type nbioMode struct{ inline bool }
+// nbioMode is one way to run nbio: handlers in its goroutine pool, on its loops, or a goroutine a connection.
+type nbioMode struct{ inline, blocking bool }
 
 func (m nbioMode) services() serve.Services {
 	s := serve.Services{
-		peer.HTTP:        func(addr string) error { return m.http(addr, false, app.Mux(app.LeaveLength)) },
-		peer.HTTPS:       func(addr string) error { return m.http(addr, true, app.Mux(app.LeaveLength)) },
+		peer.HTTP:        func(addr string) error { return m.http(addr, false, app.Mux(app.SetLength)) },
+		peer.HTTPS:       func(addr string) error { return m.http(addr, true, app.Mux(app.SetLength)) },
 		peer.WS:          func(addr string) error { return m.http(addr, false, m.wsMux(false)) },
 		peer.WSDeflate:   func(addr string) error { return m.http(addr, false, m.wsMux(true)) },
 		peer.WSBroadcast: func(addr string) error { return m.http(addr, false, m.broadcastMux()) },
 	}
-	if !m.inline {
+	if m == (nbioMode{}) {
 		s[peer.TCP] = nbioTCP
 	}
 	return s
@@ -45,6 +46,9 @@ func (m nbioMode) http(addr string, secure bool, h http.Handler) error {
 	cfg := nbhttp.Config{Network: "tcp", Handler: h, ReleaseWebsocketPayload: true}
 	if m.inline {
 		cfg.ServerExecutor = func(f func()) { f() }
+	}
+	if m.blocking {
+		cfg.IOMod = nbhttp.IOModBlocking
 	}
 	cfg.Addrs = []string{addr}
 	if secure {
@@ -69,7 +73,6 @@ func (m nbioMode) http(addr string, secure bool, h http.Handler) error {
 func (m nbioMode) wsMux(deflate bool) http.Handler {
 	u := websocket.NewUpgrader()
 	u.EnableCompression(deflate)
-	u.EnableWriteCompression(deflate)
 	u.SetCompressionLevel(1)
 	u.OnMessage(func(c *websocket.Conn, t websocket.MessageType, msg []byte) {
 		c.EnableWriteCompression(deflate)

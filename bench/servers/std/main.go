@@ -14,7 +14,7 @@ import (
 func main() {
 	serve.Main(map[string]serve.Services{
 		"net/http": {
-			peer.HTTP:  func(addr string) error { return http.ListenAndServe(addr, app.Mux(app.SetLength)) },
+			peer.HTTP:  func(addr string) error { return http.ListenAndServe(addr, app.Mux(nil)) },
 			peer.HTTPS: serveNetHTTPS,
 		},
 		"net": {
@@ -34,7 +34,7 @@ func serveNetHTTPS(addr string) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: app.Mux(app.SetLength)}
+	srv := &http.Server{Handler: app.Mux(nil)}
 	return srv.Serve(tls.NewListener(ln, cfg))
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/d74363f0/strand/websocket/hub"
 )
 
-func serveStrandHTTP(addr string) error { return http1.ListenAndServe(addr, app.Mux(app.SetLength)) }
+func serveStrandHTTP(addr string) error { return http1.ListenAndServe(addr, app.Mux(nil)) }
 
 func serveStrandHTTPS(addr string) error {
 	cfg, err := serve.TLSConfig()
@@ -23,7 +23,7 @@ func serveStrandHTTPS(addr string) error {
 	if err != nil {
 		return err
 	}
-	srv := &http1.Server{Handler: app.Mux(app.SetLength), TLSConfig: cfg}
+	srv := &http1.Server{Handler: app.Mux(nil), TLSConfig: cfg}
 	return srv.ServeTLS(ln, "", "")
 }
 
