@@ -15,14 +15,14 @@ func (c *Conn) came(n int) {
 		return
 	}
 	r := c.ex()
-	r.mu.Lock() // so that received sees both or neither
+	r.mu.Lock() // so that BytesIn sees both or neither
 	r.inHigh++
 	c.inLow.Add(uint32(n))
 	r.mu.Unlock()
 }
 
-// received returns how many bytes have come. Any goroutine may ask.
-func (c *Conn) received() uint64 {
+// BytesIn returns how many bytes have come: see ConnInfo.
+func (c *Conn) BytesIn() uint64 {
 	low := c.inLow.Load()
 	r := c.rare.Load()
 	if r == nil { // looked at behind low: nothing was carried before
@@ -54,7 +54,14 @@ func (c *Conn) sent(n int) {
 	}
 }
 
-// taken returns how many bytes the kernel took. mu is held.
+// BytesOut returns how many bytes the kernel took: see ConnInfo.
+func (c *Conn) BytesOut() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken()
+}
+
+// taken is BytesOut with mu held.
 func (c *Conn) taken() uint64 {
 	n := uint64(c.outLow)
 	if r := c.rare.Load(); r != nil {

@@ -22,9 +22,12 @@ func (c *Conn) SetIdleTimeout(d time.Duration) {
 
 // SetWriteTimeout has TimeoutWrite happen when output has waited for d without
 // the peer taking a byte of it; a callback that waits in WaitWrite, WriteAll or
-// SendFile returns ErrWriteTimeout from there first. 0 switches it off.
+// SendFile returns ErrWriteTimeout from there first. 0 switches it off; a time
+// during which it was off does not count.
 func (c *Conn) SetWriteTimeout(d time.Duration) {
-	c.writeFor.Store(ticks(d))
+	if c.writeFor.Swap(ticks(d)) == 0 {
+		c.lastOut.Store(c.lp.Now())
+	}
 	c.clear(stWriteT)
 	c.rearm()
 }

@@ -43,7 +43,7 @@ func (e *Engine) Conns() []ConnInfo {
 
 // info is run by the driver. It makes nothing that outlives it.
 func (c *Conn) info() ConnInfo {
-	i := ConnInfo{ID: c.id, State: c.activity(), Buffered: int(c.outSize.Load()), BytesIn: c.received()}
+	i := ConnInfo{ID: c.id, State: c.activity(), Buffered: int(c.outSize.Load()), BytesIn: c.BytesIn()}
 	c.mu.Lock() // SetHandler may run at this moment
 	i.Handler = fmt.Sprintf("%T", c.handler)
 	i.Blocks, i.BytesOut = c.blocks(), c.taken()

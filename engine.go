@@ -69,7 +69,9 @@ func New(o Options) (*Engine, error) {
 		listeners: make(map[*Listener]struct{}),
 		ended:     make(chan struct{}),
 	}
-	e.ballast.take(e.opts.Ballast)
+	if err := e.ballast.take(e.opts.Ballast); err != nil {
+		return nil, err
+	}
 	for range e.opts.Loops {
 		p, err := loop.OpenPoller()
 		if err != nil {

@@ -39,12 +39,12 @@ type Options struct {
 	// 15 s; negative: off.
 	KeepAlive time.Duration
 
-	// Ballast is memory, in bytes, that the engine holds and never touches, so that
-	// it takes address space and no RAM. Go's collector runs when as much has been
-	// allocated as is live, or 4 MiB if that is more (GOGC=100), and what is live of a
-	// small server is little: it would collect 70 times a second under load. Ballast
-	// counts as live and makes that rarer, for at most its own size of garbage. It
-	// counts towards GOMEMLIMIT. Default: 4 MiB; negative: none.
+	// Ballast is memory, in bytes, that the engine holds and never touches, which
+	// takes no RAM where the process has not used it before. Go's collector runs when
+	// the heap is twice what was live, or 4 MiB (GOGC=100), and a small server has
+	// little that is live: it would collect 70 times a second under load. Ballast counts as
+	// live and makes that rarer, for GOGC per cent of its own size of garbage at most.
+	// It counts towards GOMEMLIMIT. Default: 4 MiB; at most 1 GiB; negative: none.
 	Ballast int
 
 	// Logger receives what nobody else can be told: panics of callbacks, accept

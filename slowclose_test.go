@@ -15,14 +15,14 @@ import (
 // does not read Options.CloseTimeout.
 func TestCloseAndASlowReader(t *testing.T) {
 	const size = 2 << 20
-	for name, pair := range map[string]func() (ours, peer net.Conn){
-		"pipe":   net.Pipe,
-		"socket": func() (ours, peer net.Conn) { return tightPair(t, 64<<10) },
+	for name, pair := range map[string]func(testing.TB) (ours, peer net.Conn){
+		"pipe":   func(testing.TB) (ours, peer net.Conn) { return net.Pipe() },
+		"socket": func(t testing.TB) (ours, peer net.Conn) { return tightPair(t, 64<<10) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			steady.Try(t, 200*time.Millisecond, func(t testing.TB) {
 				e := newEngine(t, strand.Options{CloseTimeout: 400 * time.Millisecond})
-				ours, peer := pair()
+				ours, peer := pair(t)
 				defer peer.Close()
 				ended := make(chan error, 1)
 				if _, err := e.Adopt(ours, &hooks{

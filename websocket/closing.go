@@ -38,8 +38,9 @@ const lingerTime = time.Second
 
 // Close starts the closing handshake with code Normal. It returns at once: what
 // is queued is sent first, to a peer that takes some of it every Options.WriteTimeout
-// (CloseTimeout if that is none); then the peer has Options.CloseTimeout to answer, and
-// OnClose is called when all is over. Close after Close is harmless.
+// (CloseTimeout if that is none); then the peer has Options.CloseTimeout to answer, or up
+// to twice that if something was queued, and OnClose is called when all is over. Close after
+// Close is harmless.
 func (c *Conn) Close() error {
 	err := c.WriteClose(Normal, "")
 	if err == ErrClosed {
@@ -69,12 +70,22 @@ func (c *Conn) closeLocked(end *CloseError) error {
 	}
 	c.end = end
 	c.advanceLocked(stateClosing)
-	if c.o.writeTimeout() <= 0 {
-		c.sc.SetWriteTimeout(c.o.closeTimeout())
-	}
-	c.patientLocked(c.o.closeTimeout())
+	c.farewellLocked()
 	c.resumeLocked() // for the peer's answer; messages are not delivered any more
 	return nil
+}
+
+// farewellLocked bounds what the peer still has to do: to take what is queued, some of it every write timeout,
+// and then, within the close timeout, its part of the close.
+func (c *Conn) farewellLocked() {
+	d := c.o.closeTimeout()
+	if c.o.writeTimeout() <= 0 {
+		c.sc.SetWriteTimeout(d)
+	}
+	c.patientLocked(d)
+	if n := c.sc.Buffered(); n > 0 {
+		c.x.unsent = c.sc.BytesOut() + uint64(n)
+	}
 }
 
 // patientLocked has the connection ended after d.
@@ -152,6 +163,7 @@ func (c *Conn) failWith(e *ws.Error) { c.fail(Code(e.Code), e.Reason, nil) }
 func (c *Conn) lingerLocked() {
 	c.advanceLocked(stateEnding)
 	c.patientLocked(lingerTime)
+	c.x.unsent = 0
 	_ = c.sc.CloseWrite()
 	c.resumeLocked()
 }
@@ -180,7 +192,7 @@ func (c *Conn) peerClosed(p []byte, more bool) {
 	if c.client {
 		// RFC 6455 section 7.1.1: the server is the first to close the connection.
 		c.advanceLocked(stateEnding)
-		c.patientLocked(c.o.closeTimeout())
+		c.farewellLocked()
 		c.resumeLocked() // for the end of the input
 		return
 	}

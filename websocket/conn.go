@@ -48,6 +48,7 @@ type extra struct {
 	streamEnd chan struct{} // closed when it no longer is; nil if nobody waits
 	drops     Drops         // what the queue policy did
 	lifeEnd   time.Time     // when MaxLifetime ends; zero for never
+	unsent    uint64        // Conn.BytesOut when what was queued at the close will be sent; 0 once it is
 	patience  time.Time     // when a connection that is not open any more is ended; zero for never
 	onClosed  []func()      // called when the connection has ended
 }

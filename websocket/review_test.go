@@ -174,7 +174,7 @@ func TestPauseStopsReading(t *testing.T) {
 func TestUnsentPing(t *testing.T) {
 	each(t, func(t *testing.T, transport string) {
 		const size, interval = 24 << 20, 400 * time.Millisecond
-		steady.Try(t, interval/2, func(t testing.TB) {
+		steady.Try(t, interval/4, func(t testing.TB) {
 			c, r, h := stalled(t, transport, &Options{MaxQueued: 64 << 10, PingInterval: interval})
 			if err := c.WriteMessage(Binary, make([]byte, size)); err != nil {
 				t.Fatal(err) // a ping that came first is one, too

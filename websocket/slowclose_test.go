@@ -1,61 +1,117 @@
 package websocket
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/d74363f0/strand"
 	"github.com/d74363f0/strand/internal/steady"
+	"github.com/d74363f0/strand/internal/ws"
 )
 
-// Close gives a peer that reads slowly all of what is queued, however long that takes, and one that does
-// not read WriteTimeout, or CloseTimeout if there is none.
-func TestCloseAndASlowReader(t *testing.T) { // hazard 97
-	const size, limit = 32 << 20, 400 * time.Millisecond
+// What waits when a connection closes is more than the kernel can hold, and its reader is slow for three times
+// slowLimit, in which it reads a third: so some still waits when every timeout of that length has passed.
+const (
+	slowSize  = 32 << 20
+	slowLimit = 400 * time.Millisecond
+)
+
+// readSlowly reads all bytes, slowly at first, and calls mid when it has begun.
+func readSlowly(t testing.TB, nc net.Conn, all int, mid func()) {
+	t.Helper()
+	_ = nc.SetDeadline(time.Now().Add(time.Minute))
+	began := time.Now()
+	for got, p := 0, make([]byte, slowSize/64); got < all; {
+		n, err := nc.Read(p)
+		if got += n; err != nil {
+			t.Fatalf("after %v and %d bytes of %d: %v", time.Since(began), got, all, err)
+		}
+		if time.Since(began) > slowLimit/2 && mid != nil {
+			mid()
+			mid = nil
+		}
+		if time.Since(began) < 3*slowLimit {
+			time.Sleep(slowLimit / 8)
+		}
+	}
+}
+
+// stuffed is a connection with a message that waits.
+func stuffed(t testing.TB, transport string, o Options) (*Conn, *raw, *tester) {
+	t.Helper()
+	o.MaxQueued = 2 * slowSize
+	c, r, h := stalled(t, transport, &o)
+	if err := c.WriteMessage(Binary, make([]byte, slowSize)); err != nil {
+		t.Fatal(err)
+	}
+	return c, r, h
+}
+
+const slowBytes = 10 + slowSize + 4 // with the header and the close frame
+
+// Close gives a peer that reads slowly all of what is queued, however long that takes, and whatever it does
+// meanwhile to end the connection itself.
+func TestCloseAndASlowReader(t *testing.T) { // hazards 96, 97
+	answer := func(r *raw) { r.send(frame(0x88, "\x03\xe8")) }
 	each(t, func(t *testing.T, transport string) {
-		steady.Try(t, limit/4, func(t testing.TB) {
-			c, r, h := stalled(t, transport, &Options{MaxQueued: 2 * size, CloseTimeout: limit})
-			if err := c.WriteMessage(Binary, make([]byte, size)); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Close(); err != nil {
-				t.Fatal(err)
-			}
-			const all = 10 + size + 4 // with the message's header and the close frame
-			began := time.Now()
-			for got, p := 0, make([]byte, size/64); got < all; {
-				n, err := r.nc.Read(p)
-				if got += n; err != nil {
-					t.Fatalf("after %v and %d bytes of %d: %v; OnClose: %v", time.Since(began), got, all, err, h.wait(t))
-				}
-				if time.Since(began) < 3*limit { // until then, more is left than the kernel can hold
-					time.Sleep(limit / 8)
-				}
-			}
-			r.send(frame(0x88, "\x03\xe8"))
-			if e := h.wait(t); e.Code != Normal || e.Cause != nil {
-				t.Errorf("OnClose received %v", e)
+		closeSlowly(t, transport, Options{CloseTimeout: slowLimit}, nil, answer, nil)
+	})
+	for name, tt := range map[string]struct {
+		o     Options
+		mid   func(*raw)
+		cause error
+	}{
+		"its close crosses ours":  {Options{CloseTimeout: slowLimit}, answer, nil},
+		"closes its half":         {Options{CloseTimeout: slowLimit}, func(r *raw) { _ = r.nc.(*net.TCPConn).CloseWrite() }, io.EOF},
+		"without a write timeout": {Options{CloseTimeout: 2 * slowLimit, WriteTimeout: -1}, answer, nil},
+	} {
+		t.Run(name, func(t *testing.T) { closeSlowly(t, "strand", tt.o, tt.mid, nil, tt.cause) })
+	}
+}
+
+// closeSlowly closes a connection with much to send; its peer calls mid when it has begun to read and last at the end.
+func closeSlowly(t *testing.T, transport string, o Options, mid, last func(*raw), cause error) {
+	steady.Try(t, slowLimit/4, func(t testing.TB) {
+		c, r, h := stuffed(t, transport, o)
+		if o.WriteTimeout < 0 {
+			time.Sleep(o.CloseTimeout * 5 / 4) // without reading, which is no reproach
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		readSlowly(t, r.nc, slowBytes, func() {
+			if mid != nil {
+				mid(r)
 			}
 		})
-		for _, o := range []Options{{WriteTimeout: limit, CloseTimeout: time.Hour}, {WriteTimeout: -1, CloseTimeout: limit}} {
-			o.MaxQueued = 2 * size
-			c, _, h := stalled(t, transport, &o)
-			if err := c.WriteMessage(Binary, make([]byte, size)); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if e := h.wait(t); !errors.Is(e.Cause, strand.ErrWriteTimeout) {
-				t.Errorf("a peer that does not read: OnClose received %v", e)
-			}
+		if last != nil {
+			last(r)
+		}
+		if e := h.wait(t); e.Code != Normal || e.Cause != cause {
+			t.Errorf("OnClose received %v, want the cause %v", e, cause)
 		}
 	})
 }
 
-// What the kernel has taken reaches a peer that looks only after CloseTimeout.
+// A peer that does not read has the write timeout, or CloseTimeout if there is none.
+func TestCloseAndNoReader(t *testing.T) { // hazard 97
+	for _, o := range []Options{{WriteTimeout: slowLimit, CloseTimeout: time.Hour}, {WriteTimeout: -1, CloseTimeout: slowLimit}} {
+		c, _, h := stuffed(t, "strand", o)
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if e := h.wait(t); !errors.Is(e.Cause, strand.ErrWriteTimeout) {
+			t.Errorf("OnClose received %v", e)
+		}
+	}
+}
+
+// What the kernel has taken reaches a silent peer that looks only after CloseTimeout.
 func TestReadBehindTheCloseTimeout(t *testing.T) {
 	each(t, func(t *testing.T, transport string) {
 		c, r, h := stalled(t, transport, &Options{CloseTimeout: 100 * time.Millisecond})
@@ -74,4 +130,64 @@ func TestReadBehindTheCloseTimeout(t *testing.T) {
 			t.Errorf("behind the close frame: %d, %v", n, err)
 		}
 	})
+}
+
+// A client's answer to the server's close goes behind what is queued, too.
+func TestClientAnswersASlowReader(t *testing.T) {
+	for name, closes := range map[string]bool{"answers": false, "closes as well": true} {
+		t.Run(name, func(t *testing.T) {
+			steady.Try(t, slowLimit/4, func(t testing.TB) {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = l.Close() })
+				server := make(chan net.Conn, 1)
+				go func() { server <- upgraded(l) }()
+				h := newTester()
+				conns := make(chan *Conn, 1)
+				h.open = func(c *Conn) { conns <- c }
+				dial(t, "ws://"+l.Addr().String(), h, &DialOptions{Options: Options{MaxQueued: 2 * slowSize, CloseTimeout: slowLimit}})
+				c, nc := <-conns, <-server
+				if nc == nil {
+					t.Fatal("no connection")
+				}
+				t.Cleanup(func() { _ = nc.Close() })
+				if err := c.WriteMessage(Binary, make([]byte, slowSize)); err != nil {
+					t.Fatal(err)
+				}
+				if closes {
+					if err := c.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := io.WriteString(nc, "\x88\x02\x03\xe8"); err != nil {
+					t.Fatal(err)
+				}
+				readSlowly(t, nc, slowBytes+8, nil) // two masks more
+				_ = nc.Close()
+				if e := h.wait(t); e.Code != Normal || e.Cause != nil {
+					t.Errorf("OnClose received %v", e)
+				}
+			})
+		})
+	}
+}
+
+// upgraded accepts a connection and answers its opening handshake; nil if that fails.
+func upgraded(l net.Listener) net.Conn {
+	nc, err := l.Accept()
+	if err != nil {
+		return nil
+	}
+	req, err := http.ReadRequest(bufio.NewReader(nc))
+	if err == nil {
+		_, err = io.WriteString(nc, "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
+			ws.AcceptKey(req.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n")
+	}
+	if err != nil {
+		_ = nc.Close()
+		return nil
+	}
+	return nc
 }

@@ -50,9 +50,6 @@ func (s *strandConn) OnDrained(*strand.Conn) {
 	c := (*Conn)(s)
 	c.mu.Lock()
 	c.pumpLocked()
-	if c.state.Load() == stateClosing {
-		c.patientLocked(c.o.closeTimeout()) // the close frame is sent: now the peer has to answer
-	}
 	// What waits behind a Writer, waits for its end and not for the peer.
 	more := c.x != nil && len(c.x.pending.list) > 0 && !c.x.streaming
 	c.mu.Unlock()

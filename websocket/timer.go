@@ -137,8 +137,7 @@ const early = 20 * time.Millisecond
 
 // patienceEnded ends a connection whose peer did not do its part of the close,
 // unless the timer that fired was a heartbeat's, just before the close began, or some
-// of what goes before the close frame still waits: that is for the write timeout to judge.
-// What the kernel has taken, the peer can read for as long as it likes.
+// of what went before the close frame still waits, or did until now: the write timeout judges that.
 func (c *Conn) patienceEnded() {
 	c.mu.Lock()
 	if c.x != nil {
@@ -147,19 +146,21 @@ func (c *Conn) patienceEnded() {
 			c.mu.Unlock()
 			return
 		}
-	}
-	waits := c.sc.Buffered() > 0
-	if waits && c.state.Load() == stateClosing {
-		c.patientLocked(c.o.closeTimeout())
-		c.mu.Unlock()
-		return
+		if c.x.unsent != 0 {
+			if c.sc.BytesOut() >= c.x.unsent {
+				c.x.unsent = 0
+			}
+			c.patientLocked(c.o.closeTimeout())
+			c.mu.Unlock()
+			return
+		}
 	}
 	c.unansweredLocked(errCloseTimeout)
 	c.advanceLocked(stateEnding)
 	c.mu.Unlock()
-	if waits {
+	if c.sc.Buffered() > 0 {
 		_ = c.sc.Abort()
 		return
 	}
-	_ = c.sc.Close()
+	_ = c.sc.Close() // not a reset, which would take from a silent peer what it has not read yet
 }

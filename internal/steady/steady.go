@@ -1,12 +1,13 @@
 // Package steady is for tests whose subject is time, such as a timeout that must not strike yet. Where the machine
 // stands still for as long as that timeout, it strikes, and rightly: the test shows nothing then, and is tried again. A
-// failure while the machine ran is a failure at once.
+// failure of a body during which the machine ran is a failure at once.
 package steady
 
 import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -24,8 +25,12 @@ func Try(t testing.TB, slack time.Duration, body func(t testing.TB)) {
 	for n := 1; ; n++ {
 		a := &try{TB: t}
 		longest := watch(slack, func() { a.run(body) })
+		a.cleanup()
+		if a.panicked != nil {
+			panic(fmt.Sprintf("%v\n%s\n%s", a.panicked, a.stack, a.text()))
+		}
 		switch {
-		case !a.failed:
+		case !a.Failed():
 			if log := a.text(); log != "" {
 				t.Log(log)
 			}
@@ -37,6 +42,7 @@ func Try(t testing.TB, slack time.Duration, body func(t testing.TB)) {
 		default:
 			t.Error(a.text())
 		}
+		a.end()
 		return
 	}
 }
@@ -77,17 +83,36 @@ type try struct {
 
 	mu       sync.Mutex
 	failed   bool     // mu
+	over     bool     // mu: what comes now goes to the test itself
 	log      []string // mu
 	cleanups []func() // mu
+
+	panicked any // body's panic
+	stack    []byte
 }
 
 // run runs body in a goroutine of its own, which FailNow ends.
 func (a *try) run(body func(testing.TB)) {
+	aside(func() {
+		returned := false
+		defer func() {
+			if a.panicked = recover(); a.panicked != nil {
+				a.stack = debug.Stack()
+			} else if !returned && !a.Failed() {
+				a.Errorf("the goroutine was ended, and not by this t: was the test's own used?")
+			}
+		}()
+		body(a)
+		returned = true
+	})
+}
+
+// aside runs f in a goroutine that it may end.
+func aside(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer a.cleanup()
-		body(a)
+		f()
 	}()
 	<-done
 }
@@ -104,9 +129,15 @@ func (a *try) cleanup() {
 		f := a.cleanups[last]
 		a.cleanups = a.cleanups[:last]
 		a.mu.Unlock()
-		defer a.cleanup()
-		f()
+		aside(f)
 	}
+}
+
+// end says that no try follows: what goroutines that body has left still say is the test's.
+func (a *try) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.over = true
 }
 
 func (a *try) text() string {
@@ -129,9 +160,14 @@ func (a *try) say(text string) {
 			break
 		}
 	}
+	line := strings.Join(append(at, strings.TrimSuffix(text, "\n")), ": ")
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.log = append(a.log, strings.Join(append(at, strings.TrimSuffix(text, "\n")), ": "))
+	if a.over {
+		a.TB.Log(line)
+		return
+	}
+	a.log = append(a.log, line)
 }
 
 // Cleanup has f called when this try is over.
@@ -145,7 +181,9 @@ func (a *try) Cleanup(f func()) {
 func (a *try) Fail() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.failed = true
+	if a.failed = true; a.over {
+		a.TB.Fail()
+	}
 }
 
 // Failed reports whether this try has failed.

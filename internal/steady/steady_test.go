@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 type told struct {
 	testing.TB
 	errors, logs []string
+	failed       bool
 }
 
 func (o *told) Helper()           {}
@@ -22,6 +24,7 @@ func (o *told) Error(args ...any) { o.errors = append(o.errors, fmt.Sprint(args.
 func (o *told) Errorf(format string, v ...any) {
 	o.errors = append(o.errors, fmt.Sprintf(format, v...))
 }
+func (o *told) Fail()                        { o.failed = true }
 func (o *told) Log(args ...any)              { o.logs = append(o.logs, fmt.Sprint(args...)) }
 func (o *told) Logf(format string, v ...any) { o.logs = append(o.logs, fmt.Sprintf(format, v...)) }
 
@@ -81,5 +84,44 @@ func TestCleanup(t *testing.T) {
 	})
 	if fmt.Sprint(order) != "[3 4 2 1]" || len(o.errors) != 1 || !strings.Contains(o.errors[0], "in a cleanup") {
 		t.Errorf("%v, %+v", order, o)
+	}
+}
+
+// TestEnds: a body that is ended otherwise than by its own t has not passed.
+func TestEnds(t *testing.T) {
+	o := &told{TB: t}
+	Try(o, time.Second, func(testing.TB) { runtime.Goexit() })
+	if len(o.errors) != 1 || !strings.Contains(o.errors[0], "was ended") {
+		t.Errorf("a body that ends its goroutine: %+v", o)
+	}
+	defer func() {
+		if r := fmt.Sprint(recover()); !strings.Contains(r, "what went wrong") || !strings.Contains(r, "steady_test.go") {
+			t.Errorf("a body that panics: %s", r)
+		}
+	}()
+	Try(o, time.Second, func(t testing.TB) {
+		t.Cleanup(func() { t.FailNow() })
+		panic("what went wrong")
+	})
+}
+
+// TestLate: what comes when all is over still fails the test; only the body's time counts.
+func TestLate(t *testing.T) {
+	o := &told{TB: t}
+	var late testing.TB
+	Try(o, time.Second, func(t testing.TB) { late = t })
+	late.Error("late")
+	if !o.failed || len(o.logs) != 1 || !strings.Contains(o.logs[0], "late") {
+		t.Errorf("an error behind the end: %+v", o)
+	}
+	n := 0
+	o = &told{TB: t}
+	Try(o, 50*time.Millisecond, func(tb testing.TB) {
+		n++
+		tb.Cleanup(func() { standStill(t, 100*time.Millisecond) })
+		tb.Error("at once")
+	})
+	if n != 1 || len(o.errors) != 1 {
+		t.Errorf("a machine that stands still behind the failure: %d tries, %+v", n, o)
 	}
 }
