@@ -1,6 +1,7 @@
 package strand_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -56,5 +57,31 @@ func TestCloseAndASlowReader(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Time in which there was no write timeout is not held against the peer.
+func TestWriteTimeoutCountsFromWhenItIsSet(t *testing.T) { // hazard 150
+	const limit = 500 * time.Millisecond
+	e := newEngine(t, strand.Options{MaxQueued: 64 << 20})
+	opened, ended := make(chan *strand.Conn, 1), make(chan error, 1)
+	a := serve(t, e, func(*strand.Conn) strand.Handler {
+		return &hooks{
+			open: func(c *strand.Conn) {
+				if _, err := c.Write(make([]byte, 32<<20)); err != nil { // more than the kernel takes
+					t.Error(err)
+				}
+				opened <- c
+			},
+			close: func(_ *strand.Conn, err error) { ended <- err },
+		}
+	})
+	dial(t, a)
+	c := <-opened
+	time.Sleep(limit * 3 / 2)
+	began := time.Now()
+	c.SetWriteTimeout(limit)
+	if err := <-ended; !errors.Is(err, strand.ErrWriteTimeout) || time.Since(began) < limit*3/4 {
+		t.Errorf("OnClose after %v: %v", time.Since(began), err)
 	}
 }
