@@ -39,16 +39,17 @@ func standStill(t *testing.T, d time.Duration) {
 
 func TestTry(t *testing.T) {
 	const slack = 50 * time.Millisecond
-	run := func(body func(testing.TB)) *told {
+	with := func(slack time.Duration, body func(testing.TB)) *told {
 		o := &told{TB: t}
 		Try(o, slack, body)
 		return o
 	}
+	run := func(body func(testing.TB)) *told { return with(slack, body) }
 	if o := run(func(testing.TB) {}); o.errors != nil || o.logs != nil {
 		t.Errorf("a test that passes: %+v", o)
 	}
 	n := 0
-	o := run(func(t testing.TB) { n++; t.Errorf("first"); t.Fatal("second"); n += 100 })
+	o := with(time.Minute, func(t testing.TB) { n++; t.Errorf("first"); t.Fatal("second"); n += 100 })
 	if n != 1 || len(o.errors) != 1 || !strings.Contains(o.errors[0], "steady_test.go:") || !strings.Contains(o.errors[0], "first") ||
 		!strings.Contains(o.errors[0], "second") {
 		t.Errorf("a test that fails: %d tries, %+v", n, o)
@@ -74,7 +75,7 @@ func TestTry(t *testing.T) {
 func TestCleanup(t *testing.T) {
 	var order []int
 	o := &told{TB: t}
-	Try(o, time.Second, func(t testing.TB) {
+	Try(o, time.Minute, func(t testing.TB) {
 		t.Cleanup(func() { order = append(order, 1) })
 		t.Cleanup(func() { order = append(order, 2); t.Fatal("in a cleanup") })
 		t.Cleanup(func() {
@@ -90,7 +91,7 @@ func TestCleanup(t *testing.T) {
 // TestEnds: a body that is ended otherwise than by its own t has not passed.
 func TestEnds(t *testing.T) {
 	o := &told{TB: t}
-	Try(o, time.Second, func(testing.TB) { runtime.Goexit() })
+	Try(o, time.Minute, func(testing.TB) { runtime.Goexit() })
 	if len(o.errors) != 1 || !strings.Contains(o.errors[0], "was ended") {
 		t.Errorf("a body that ends its goroutine: %+v", o)
 	}
@@ -116,9 +117,9 @@ func TestLate(t *testing.T) {
 	}
 	n := 0
 	o = &told{TB: t}
-	Try(o, 50*time.Millisecond, func(tb testing.TB) {
+	Try(o, time.Second, func(tb testing.TB) {
 		n++
-		tb.Cleanup(func() { standStill(t, 100*time.Millisecond) })
+		tb.Cleanup(func() { standStill(t, 3*time.Second/2) })
 		tb.Error("at once")
 	})
 	if n != 1 || len(o.errors) != 1 {
