@@ -140,7 +140,7 @@ func TestShutdownEveryKind(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(w, "ok")
-	}, func(s *Server) { s.ReadHeaderTimeout = 300 * time.Millisecond })
+	}, func(s *Server) { s.ReadHeaderTimeout = 1500 * time.Millisecond }) // the half-sent one's
 	send := func(in string) (net.Conn, *bufio.Reader) {
 		c := ts.dial(t)
 		if _, err := io.WriteString(c, in); err != nil {

@@ -39,22 +39,25 @@ func TestHeartbeat(t *testing.T) {
 
 // TestHeartbeatAnswered: a peer that answers stays, and its distance is known.
 func TestHeartbeatAnswered(t *testing.T) {
-	h := newTester()
-	conns := make(chan *Conn, 1)
-	h.open = func(c *Conn) { conns <- c }
-	url := serve(t, "strand", &Options{PingInterval: 40 * time.Millisecond}, func() Handler { return h })
-	ch := newTester()
-	client := dial(t, url, ch, nil)
-	c := <-conns
-	time.Sleep(400 * time.Millisecond)
-	if h.closed.Load() != 0 {
-		t.Fatal("closed")
-	}
-	if rtt := c.RTT(); rtt <= 0 || rtt > time.Second {
-		t.Errorf("round trip %v", rtt)
-	}
-	_ = client.Close()
-	h.wait(t)
+	const interval = 100 * time.Millisecond
+	steady.Try(t, interval/4, func(t testing.TB) {
+		h := newTester()
+		conns := make(chan *Conn, 1)
+		h.open = func(c *Conn) { conns <- c }
+		url := serve(t, "strand", &Options{PingInterval: interval}, func() Handler { return h })
+		ch := newTester()
+		client := dial(t, url, ch, nil)
+		c := <-conns
+		time.Sleep(6 * interval)
+		if h.closed.Load() != 0 {
+			t.Fatal("closed")
+		}
+		if rtt := c.RTT(); rtt <= 0 || rtt > time.Second {
+			t.Errorf("round trip %v", rtt)
+		}
+		_ = client.Close()
+		h.wait(t)
+	})
 }
 
 // TestPaused: a peer that is not read is not judged.
