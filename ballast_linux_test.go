@@ -42,6 +42,10 @@ func TestBallast(t *testing.T) {
 		}
 		runtime.KeepAlive(e)
 	}
+	if e, err := strand.New(strand.Options{Ballast: 1 << 40}); err == nil {
+		_ = e.Close()
+		t.Error("an engine with a ballast of a TiB")
+	}
 }
 
 // residentSize returns the resident memory of this process, in bytes.

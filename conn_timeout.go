@@ -25,9 +25,10 @@ func (c *Conn) SetIdleTimeout(d time.Duration) {
 // SendFile returns ErrWriteTimeout from there first. 0 switches it off; a time
 // during which it was off does not count.
 func (c *Conn) SetWriteTimeout(d time.Duration) {
-	if c.writeFor.Swap(ticks(d)) == 0 {
-		c.lastOut.Store(c.lp.Now())
+	if c.writeFor.Load() == 0 {
+		c.lastOut.Store(c.lp.Now()) // before the driver may judge by it
 	}
+	c.writeFor.Store(ticks(d))
 	c.clear(stWriteT)
 	c.rearm()
 }

@@ -83,8 +83,9 @@ func (c *Conn) farewellLocked() {
 		c.sc.SetWriteTimeout(d)
 	}
 	c.patientLocked(d)
+	out := c.sc.BytesOut() // first: what is sent from here on makes the sum too small, not too large
 	if n := c.sc.Buffered(); n > 0 {
-		c.x.unsent = c.sc.BytesOut() + uint64(n)
+		c.x.unsent = out + uint64(n)
 	}
 }
 

@@ -111,6 +111,28 @@ func TestCloseAndNoReader(t *testing.T) { // hazard 97
 	}
 }
 
+// Nothing of that holds a connection whose peer errs, or of which nothing waits any more.
+func TestCloseEnds(t *testing.T) { // hazard 97
+	c, r, h := stuffed(t, "strand", Options{CloseTimeout: time.Hour})
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.send("\xff\xff")
+	if e := h.wait(t); e.Code != Normal || e.Cause == nil {
+		t.Errorf("behind a peer's error OnClose received %v", e)
+	}
+	c, _, h = stalled(t, "strand", &Options{CloseTimeout: 100 * time.Millisecond})
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	c.x.unsent = 1 << 62 // which is never sent
+	c.mu.Unlock()
+	if e := h.wait(t); e.Cause != errCloseTimeout {
+		t.Errorf("with nothing to send OnClose received %v", e)
+	}
+}
+
 // What the kernel has taken reaches a silent peer that looks only after CloseTimeout.
 func TestReadBehindTheCloseTimeout(t *testing.T) {
 	each(t, func(t *testing.T, transport string) {

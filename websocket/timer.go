@@ -147,7 +147,7 @@ func (c *Conn) patienceEnded() {
 			return
 		}
 		if c.x.unsent != 0 {
-			if c.sc.BytesOut() >= c.x.unsent {
+			if c.sc.BytesOut() >= c.x.unsent || c.sc.Buffered() == 0 {
 				c.x.unsent = 0
 			}
 			c.patientLocked(c.o.closeTimeout())

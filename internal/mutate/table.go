@@ -102,7 +102,7 @@ var mutants = []mutant{
 	{"netconn.go", "	if r.view != nil {\n		return r.view\n	}\n", "", "whoever asks again gets a second view, that reads beside the first", ""},
 	{"netconn.go", "			t.strip(hs)\n", "", "the view of a peer that speaks no TLS waits for a handshake", ""},
 	{"conn_count.go", "		c.clear(stWriteT) // overtaken\n", "", "a write timeout that the peer has overtaken is told", ""},
-	{"conn_timeout.go", "	c.clear(stWriteT)\n", "", "a write timeout that was switched off is told", ""},
+	{"conn_timeout.go", "	c.writeFor.Store(ticks(d))\n	c.clear(stWriteT)\n", "	c.writeFor.Store(ticks(d))\n", "a write timeout that was switched off is told", ""},
 	{"conn_timeout.go", "	c.idleFor.Store(ticks(d))\n	c.clear(stIdleT)\n", "	c.idleFor.Store(ticks(d))\n", "an idle timeout that was switched off is told", ""},
 	{"conn_run.go", "	c.notIdle(began)\n", "	_ = began\n", "a callback's time counts as idle", ""},
 	{"conn_run.go", "	if c.eof && !c.unread {", "	if c.eof {", "what Unread gave back behind the end is forgotten", ""},
