@@ -66,7 +66,8 @@ type rare struct {
 	drain   chan struct{} // mu: closed when WaitWrite may go on; nil if nobody waits
 	inHigh  uint32        // mu: how many 4 GiB were read
 	outHigh uint32        // Conn.mu: how many 4 GiB the kernel took
-	refused int           // Conn.mu: the size of the largest write refused since WaitWrite returned
+	acked   uint32        // Conn.mu: how much of Conn.outLow the peer had acknowledged at the last look
+	refused int32         // Conn.mu: the size of the largest write refused since WaitWrite returned
 	posts   []func(*Conn) // mu
 	err     error         // mu: why the connection ended
 	werr    error         // mu: why nothing more can be written
@@ -191,7 +192,8 @@ func (c *Conn) RemoteAddr() net.Addr {
 }
 
 // Post has f run as a callback of the strand, after what is running. It returns
-// net.ErrClosed, and f never runs, once the connection is closed.
+// net.ErrClosed, and f never runs, once the connection is closed. On a connection that NetConn
+// was called on f must not read, since that is the net.Conn's.
 func (c *Conn) Post(f func(*Conn)) error {
 	r := c.ex()
 	c.mu.Lock()

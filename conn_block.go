@@ -7,6 +7,7 @@ import "github.com/d74363f0/strand/internal/buf"
 // and no exported identifier reaches a Block (R2).
 func init() {
 	buf.Send = func(conn any, b *buf.Block) error { return conn.(*Conn).writeBlock(b) }
+	buf.Certain = func(conn any) bool { return conn.(*Conn).link.certain() }
 }
 
 // writeBlock is Write for pooled memory that was taken for this connection, which

@@ -8,9 +8,10 @@ import (
 	"github.com/d74363f0/strand/internal/loop"
 )
 
-// Close sends what is queued, for as long as the peer takes some of it within each
-// Options.CloseTimeout, or within the write timeout if that is longer, and closes
-// the connection. It does not block; OnClose says when it is done. A second
+// Close sends what is queued, for as long as the peer acknowledges some of it within each
+// write timeout, or within each Options.CloseTimeout if there is none, and closes the
+// connection; a TimeoutHandler that bears with a write timeout is asked again until none of
+// it was taken for the longer of the two. It does not block; OnClose says when it is done. A second
 // call returns an error that is net.ErrClosed.
 func (c *Conn) Close() error {
 	defer c.lockWrites()()
@@ -25,6 +26,7 @@ func (c *Conn) Close() error {
 		c.retire(errLocalClose)
 		return nil
 	}
+	c.look()
 	c.closeBy.Store(c.patience())
 	c.rearm()
 	if !c.blocked && c.link.std == nil && !c.lp.Inline(c.id) {
@@ -122,6 +124,7 @@ func (c *Conn) Unlink() bool {
 	if c.post(stClose) {
 		return c.start()
 	}
+	c.tellHangup() // a callback that runs may be waiting for this very end
 	return true
 }
 

@@ -42,16 +42,51 @@ func (c *Conn) sent(n int) {
 	if c.outLow += uint32(n); c.outLow < uint32(n) {
 		c.ex().outHigh++
 	}
-	if c.is(stWriteT) {
-		c.clear(stWriteT) // overtaken
+	if c.is(stWriteT | stLooked) {
+		c.clear(stWriteT | stLooked) // overtaken
 	}
 	c.touch()
 	if now := c.lp.Now(); c.lastOut.Load() != now {
 		c.lastOut.Store(now)
-		if c.phase == closing {
-			c.closeBy.Store(c.patience()) // a peer that reads slowly has its time
-		}
 	}
+	if c.phase == closing {
+		c.closeBy.Store(c.patience()) // a peer that reads slowly has its time
+	}
+}
+
+// look notes how much the peer has acknowledged, and reports whether that is more than at the
+// look before. The kernel takes more only when a third of its send buffer, which may be a MiB,
+// is free again: a peer that reads slowly makes progress long before. mu is held.
+func (c *Conn) look() (moved bool) {
+	r := c.ex()
+	acked := c.outLow - uint32(c.link.unacked())
+	moved = acked != r.acked
+	r.acked = acked
+	c.state.Or(stLooked)
+	return moved
+}
+
+// reads reports whether the peer of a connection whose output waits has acknowledged something
+// since the look before, and gives it its time anew if so; half of d, if nobody has looked yet.
+func (c *Conn) reads(d uint32) bool {
+	if c.link.std != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := !c.is(stLooked)
+	if moved := c.look(); !moved && !first {
+		return false
+	}
+	now := c.lp.Now()
+	if first {
+		now -= d / 2
+	}
+	c.lastOut.Store(now)
+	if c.phase == closing {
+		c.closeBy.Store(c.patience())
+	}
+	return true
 }
 
 // BytesOut returns how many bytes the kernel took: see ConnInfo.
@@ -59,6 +94,17 @@ func (c *Conn) BytesOut() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.taken()
+}
+
+// BytesAcked returns how many of the bytes out the peer has acknowledged, which costs a system
+// call: its kernel has them, though it may not have read them. For a Unix socket it is an
+// estimate of what the peer has read; for a connection that has ended, and one over a net.Conn
+// that is no socket of the kernel's, it is BytesOut.
+func (c *Conn) BytesAcked() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.taken()
+	return n - min(n, uint64(c.link.unacked()))
 }
 
 // taken is BytesOut with mu held.

@@ -228,21 +228,35 @@ func (c *Conn) callbacks() {
 	}
 }
 
+// runPosts runs what was posted. Behind one that panics, or ends its goroutine, another turn
+// runs the rest.
 func (c *Conn) runPosts() {
+	done := false
+	var posts []func(*Conn)
+	defer func() {
+		if done {
+			return
+		}
+		r := c.ex()
+		r.mu.Lock()
+		r.posts = append(posts, r.posts...)
+		r.mu.Unlock()
+		c.state.Or(stPost)
+	}()
 	if t := c.tls.Load(); t != nil {
 		t.announce()
 	}
-	r := c.rare.Load()
-	if r == nil {
-		return
+	if r := c.rare.Load(); r != nil {
+		r.mu.Lock()
+		posts, r.posts = r.posts, nil
+		r.mu.Unlock()
 	}
-	r.mu.Lock()
-	posts := r.posts
-	r.posts = nil
-	r.mu.Unlock()
-	for _, f := range posts {
+	for len(posts) > 0 {
+		f := posts[0]
+		posts = posts[1:]
 		f(c)
 	}
+	done = true
 }
 
 // readable runs OnReadable, for an event that the handler has read ahead or not.

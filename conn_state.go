@@ -33,6 +33,8 @@ const (
 
 	stEager // the handler is a buf.AheadReader
 	stAhead // stRead's event has been read for the handler: see Ahead
+
+	stLooked // while stFull: what the peer has acknowledged was looked at since the kernel took something
 )
 
 // The bits above are a number: how many turns are to be run in a goroutine,
@@ -57,7 +59,7 @@ func runnable(s uint32) uint32 {
 	case s&stClosed != 0:
 		return 0
 	case s&stOwned != 0:
-		return s & stClose
+		return s & (stPost | stClose)
 	case s&stShaking != 0:
 		return s & stEvents &^ stRead
 	case s&stPaused != 0 && s&stDead == 0:

@@ -20,10 +20,11 @@ func (c *Conn) SetIdleTimeout(d time.Duration) {
 	c.rearm()
 }
 
-// SetWriteTimeout has TimeoutWrite happen when output has waited for d without
-// the peer taking a byte of it; a callback that waits in WaitWrite, WriteAll or
-// SendFile returns ErrWriteTimeout from there first. 0 switches it off; a time
-// during which it was off does not count.
+// SetWriteTimeout has TimeoutWrite happen when output has waited for d without the kernel
+// taking a byte of it, and the peer has acknowledged nothing for at least half of that: over a
+// net.Conn that is no socket, when Write of 64 KiB has not returned for d. A callback that
+// waits in WaitWrite, WriteAll or SendFile returns ErrWriteTimeout from there first. 0
+// switches it off; a time during which it was off does not count.
 func (c *Conn) SetWriteTimeout(d time.Duration) {
 	if c.writeFor.Load() == 0 {
 		c.lastOut.Store(c.lp.Now()) // before the driver may judge by it
@@ -90,6 +91,9 @@ func (c *Conn) due() (when uint32, ok bool) {
 		earliest(c.lastIO.Load() + d)
 	}
 	if d := c.writeFor.Load(); d != 0 && c.is(stFull) {
+		if !c.is(stLooked) {
+			d -= d / 2
+		}
 		earliest(c.lastOut.Load() + d)
 	}
 	return when, ok
@@ -151,7 +155,7 @@ func (c *Conn) expired(now uint32) (bits uint32) {
 		t := at.Load()
 		return t > fired && !loop.Before(now, t) && at.CompareAndSwap(t, fired)
 	}
-	if passed(&c.closeBy) {
+	if passed(&c.closeBy) && !c.reads(0) {
 		c.abort(ErrWriteTimeout)
 		return 0
 	}
@@ -161,9 +165,8 @@ func (c *Conn) expired(now uint32) (bits uint32) {
 	if passed(&c.timerAt) {
 		bits |= stTimerT
 	}
-	if d := c.writeFor.Load(); d != 0 && c.is(stFull) && !loop.Before(now, c.lastOut.Load()+d) {
-		c.lastOut.Store(now)
-		bits |= stWriteT
+	if d := c.writeFor.Load(); d != 0 && c.is(stFull) {
+		bits |= c.stuck(now, d)
 	}
 	if d := c.idleFor.Load(); d != 0 && !loop.Before(now, c.lastIO.Load()+d) {
 		c.lastIO.Store(now)
@@ -172,6 +175,25 @@ func (c *Conn) expired(now uint32) (bits uint32) {
 		}
 	}
 	return bits
+}
+
+// stuck returns stWriteT if output has waited for d and its peer has acknowledged nothing since there
+// was a look, half of d ago.
+func (c *Conn) stuck(now, d uint32) (bits uint32) {
+	last := c.lastOut.Load()
+	switch {
+	case !loop.Before(now, last+d):
+		if !c.reads(d) {
+			c.lastOut.Store(now)
+			c.clear(stLooked)
+			return stWriteT
+		}
+	case !c.is(stLooked) && !loop.Before(now, last+d-d/2):
+		c.mu.Lock()
+		c.look()
+		c.mu.Unlock()
+	}
+	return 0
 }
 
 // notIdle takes a turn that began at the tick began out of the time without a byte:
@@ -199,7 +221,7 @@ func (c *Conn) stillDue(bit uint32) bool {
 	case stTimerT:
 		return c.timerAt.CompareAndSwap(fired, 0)
 	case stWriteT:
-		return c.is(stFull)
+		return c.is(stFull) && c.writeFor.Load() != 0
 	}
 	return true
 }

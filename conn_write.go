@@ -132,7 +132,7 @@ func (c *Conn) room(n int) error {
 		}
 	}
 	r := c.ex()
-	r.refused = max(r.refused, n)
+	r.refused = max(r.refused, int32(n))
 	c.peak() // a full queue that nobody reads does not change any more, and must not be forgotten
 	return ErrQueueFull
 }
@@ -142,7 +142,7 @@ func (c *Conn) room(n int) error {
 func (c *Conn) roomy() bool {
 	most := int(c.maxQueued) / 2
 	if r := c.rare.Load(); r != nil && r.refused > 0 {
-		most = min(most, max(0, int(c.maxQueued)-r.refused))
+		most = min(most, max(0, int(c.maxQueued)-int(r.refused)))
 	}
 	return int(c.outSize.Load()) <= most
 }
@@ -311,13 +311,16 @@ func (c *Conn) flush() {
 	}
 	c.outSize.Store(0)
 	if c.is(stFull) { // seldom, and to clear a bit costs more than to look
-		c.clear(stFull)
+		c.clear(stFull | stLooked)
 	}
 	c.emptied()
 }
 
 // stall notes that the kernel takes no more until it says writable. mu is held.
 func (c *Conn) stall() {
+	if c.phase == closing {
+		c.look()
+	}
 	if !c.blocked {
 		c.blocked, c.wdrained = true, true
 		c.lastOut.Store(c.lp.Now())
@@ -372,7 +375,7 @@ func (c *Conn) wakeWriters() {
 // writable is called by the driver: the kernel takes output again.
 func (c *Conn) writable() {
 	c.mu.Lock()
-	c.clear(stFull)
+	c.clear(stFull | stLooked)
 	if c.blocked && c.phase != closed {
 		c.blocked = false
 		c.flush()
@@ -416,7 +419,9 @@ func (c *Conn) writeFailed(err error, lost int) {
 	if errors.Is(err, sock.ErrRetired) {
 		return
 	}
-	err = c.opError("write", err)
+	if c.link.std == nil {
+		err = c.opError("write", err)
+	}
 	r := c.ex()
 	r.mu.Lock()
 	if r.werr == nil {

@@ -64,7 +64,7 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 		c.writeFailed(err, 0)
 		return 0, c.opError("write", err)
 	}
-	c.clear(stFull)
+	c.clear(stFull | stLooked)
 	c.sent(n)
 	return n, nil
 }

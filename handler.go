@@ -61,7 +61,8 @@ type TimeoutHandler interface {
 }
 
 // HangupHandler is implemented by a Handler that wants to know that the peer
-// hung up while one of its callbacks is running, which then may want to stop.
+// hung up, or that the connection was closed, while one of its callbacks is running,
+// which then may want to stop.
 type HangupHandler interface {
 	// OnHangup is called at most once, on a goroutine of its own and
 	// concurrently with the running callback. That may have ended meanwhile:

@@ -23,6 +23,15 @@ func (l *link) read(p []byte) (int, error) {
 	return l.fdRead(p)
 }
 
+// unacked returns how many of the bytes that went out the peer has not acknowledged; 0 if
+// nobody says.
+func (l *link) unacked() int {
+	if l.std != nil {
+		return 0
+	}
+	return l.fdUnacked()
+}
+
 func (l *link) shutdownWrite() error {
 	if l.std != nil {
 		return l.std.shutdownWrite()
@@ -54,6 +63,17 @@ func (l *link) reset() {
 	if t, ok := l.std.nc.(*net.TCPConn); ok {
 		_ = t.SetLinger(0)
 	}
+}
+
+// certain reports whether a read that finds nothing shows that nothing is there, so that a close will
+// be no reset. Over a net.Conn input may wait below it; then an end of our output may show, for it is
+// not worth waiting for a peer that cannot see it.
+func (l *link) certain() bool {
+	if l.std == nil {
+		return true
+	}
+	_, ok := l.std.nc.(interface{ CloseWrite() error })
+	return !ok
 }
 
 // watch has the loop report the descriptor under token.

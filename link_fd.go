@@ -16,6 +16,7 @@ type fdLink struct{ fd sock.FD }
 func (l *fdLink) fdRead(p []byte) (int, error)        { return l.fd.Read(p) }
 func (l *fdLink) writev(pieces [][]byte) (int, error) { return l.fd.Writev(pieces) }
 func (l *fdLink) write(p []byte) (int, error)         { return l.fd.Write(p) }
+func (l *fdLink) fdUnacked() int                      { return l.fd.Unacked() }
 func (l *fdLink) fdShutdownWrite() error              { return l.fd.ShutdownWrite() }
 func (l *fdLink) fdRetire()                           { l.fd.Retire() }
 func (l *fdLink) fdRelease()                          { l.fd.Release() }

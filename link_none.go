@@ -17,6 +17,7 @@ type fdLink struct{}
 func (*fdLink) fdRead([]byte) (int, error)          { return 0, sock.ErrRetired }
 func (*fdLink) writev([][]byte) (int, error)        { return 0, syscall.EAGAIN }
 func (*fdLink) write([]byte) (int, error)           { return 0, syscall.EAGAIN }
+func (*fdLink) fdUnacked() int                      { return 0 }
 func (*fdLink) fdShutdownWrite() error              { return sock.ErrRetired }
 func (*fdLink) fdRetire()                           {}
 func (*fdLink) fdRelease()                          {}

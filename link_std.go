@@ -112,6 +112,13 @@ func (s *stdLink) guard(what string, err *error) {
 	s.c.abort(*err)
 }
 
+// named says which connection a failed Write concerns, for which it asks the net.Conn. No lock
+// of ours is held.
+func (s *stdLink) named(err error) (named error) {
+	defer s.guard("RemoteAddr", &named)
+	return s.c.opError("write", err)
+}
+
 // end calls a method of the net.Conn that may wait, on a goroutine.
 func (s *stdLink) end(what string, method func() error) {
 	go func() {
@@ -196,7 +203,7 @@ func (s *stdLink) write() {
 		if c.phase == closed || c.out.Len() == 0 {
 			s.writing = false
 			if c.phase != closed {
-				c.clear(stFull)
+				c.clear(stFull | stLooked)
 				c.emptied()
 			}
 			c.mu.Unlock()
@@ -207,6 +214,7 @@ func (s *stdLink) write() {
 		c.mu.Unlock()
 		if err := s.writeBatch(&batch); err != nil {
 			lost := batch.Release()
+			err = s.named(err)
 			c.mu.Lock()
 			s.writing, s.blocks = false, 0
 			if c.phase == closed {

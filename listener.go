@@ -19,6 +19,8 @@ type Listener struct {
 	err  error      // mu: why accepting ended
 	over bool       // mu
 	done chan struct{}
+	quit chan struct{} // closed by Close
+	once sync.Once     // closes it
 }
 
 // Listen announces addr on the network "tcp", "tcp4", "tcp6" or "unix" and
@@ -41,7 +43,7 @@ func (e *Engine) AdoptListener(ln net.Listener, accept func(*Conn) Handler) (*Li
 
 func (e *Engine) adoptListener(l *Listener) (*Listener, error) {
 	ln := l.ln
-	l.e, l.done = e, make(chan struct{})
+	l.e, l.done, l.quit = e, make(chan struct{}), make(chan struct{})
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -76,6 +78,7 @@ func (l *Listener) Err() error {
 // Close stops accepting. Connections that were accepted live on.
 func (l *Listener) Close() error {
 	err := l.ln.Close()
+	l.once.Do(func() { close(l.quit) })
 	l.stopFD()
 	return err
 }
@@ -123,7 +126,8 @@ func (l *Listener) acceptStd() {
 		pause = l.backOff(pause, err)
 		select {
 		case <-time.After(pause):
-		case <-l.done:
+		case <-l.quit:
+			l.end(net.ErrClosed)
 			return
 		}
 	}

@@ -116,8 +116,8 @@ func (n *netConn) timeout(op string) error {
 	return &net.OpError{Op: op, Net: n.c.link.network(n.c.peer.kind), Addr: n.c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
 }
 
-// Close also ends a Read that waits, at once: what is queued may take until
-// Options.CloseTimeout.
+// Close also ends a Read that waits, at once: what is queued may take longer; see
+// Conn.Close.
 func (n *netConn) Close() error {
 	err := n.c.Close()
 	n.c.wakeReader()

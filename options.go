@@ -21,8 +21,7 @@ type Options struct {
 	MaxConns int
 
 	// CloseTimeout bounds how long Close waits for the peer to take some of what
-	// is queued; a write timeout of the connection that is longer takes its place.
-	// Default: 5 s.
+	// is queued; a write timeout of the connection takes its place. Default: 5 s.
 	CloseTimeout time.Duration
 
 	// HandshakeTimeout bounds a TLS handshake, from StartTLS to its end. A

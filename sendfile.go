@@ -67,7 +67,7 @@ func (c *Conn) sendFileOnce(f *os.File, n int64) (int, error) {
 		c.stall()
 		return 0, err
 	}
-	c.clear(stFull)
+	c.clear(stFull | stLooked)
 	if k == 0 && ofTheFile(err) {
 		err = errNoSendFile
 	}

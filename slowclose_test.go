@@ -85,3 +85,35 @@ func TestWriteTimeoutCountsFromWhenItIsSet(t *testing.T) { // hazard 150
 		t.Errorf("OnClose after %v: %v", time.Since(began), err)
 	}
 }
+
+// BytesAcked is what the peer's kernel has.
+func TestBytesAcked(t *testing.T) {
+	opened := make(chan *strand.Conn, 1)
+	const size = 8 << 20
+	a := serve(t, newEngine(t, strand.Options{MaxQueued: 64 << 20}), func(*strand.Conn) strand.Handler {
+		return &hooks{open: func(c *strand.Conn) {
+			if _, err := c.Write(make([]byte, size)); err != nil {
+				t.Error(err)
+			}
+			opened <- c
+		}}
+	})
+	peer := dial(t, a)
+	_ = peer.(*net.TCPConn).SetReadBuffer(64 << 10)
+	c := <-opened
+	for c.BytesOut() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if acked, out := c.BytesAcked(), c.BytesOut(); acked > out || acked >= size {
+		t.Errorf("%d bytes are acknowledged of %d that are out", acked, out)
+	}
+	_ = peer.(*net.TCPConn).SetReadBuffer(4 << 20)
+	if _, err := io.ReadFull(peer, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); c.BytesAcked() != size; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are acknowledged of %d", c.BytesAcked(), size)
+		}
+	}
+}

@@ -227,6 +227,16 @@ func (k *kernel) Shutdown(fd, how int) syscall.Errno {
 	return 0
 }
 
+// Unacked counts what the client has not received: a window that is closed.
+func (k *kernel) Unacked(fd int) int {
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	if f := k.use(fd, "ioctl"); f != nil {
+		return len(f.out)
+	}
+	return 0
+}
+
 func (k *kernel) Reset(fd int) {
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()

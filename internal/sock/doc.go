@@ -26,6 +26,7 @@ type Kernel interface {
 	Write(fd int, p string) (int, syscall.Errno)
 	Accept(fd int) (nfd int, peer Addr, errno syscall.Errno)
 	Shutdown(fd, how int) syscall.Errno
+	Unacked(fd int) int
 	Reset(fd int) // makes the close that follows send RST in place of FIN
 	Close(fd int) syscall.Errno
 }

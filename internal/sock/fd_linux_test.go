@@ -159,6 +159,7 @@ func (k *fake) Read(fd, max int) ([]byte, syscall.Errno) { return []byte("x"), k
 func (k *fake) Write(fd int, p string) (int, syscall.Errno) { return len(p), k.call() }
 func (k *fake) Accept(int) (int, Addr, syscall.Errno)       { return 9, Addr{}, k.call() }
 func (k *fake) Shutdown(int, int) syscall.Errno             { return k.call() }
+func (k *fake) Unacked(int) int                             { k.call(); return 0 }
 func (k *fake) Reset(int)                                   { k.call() }
 
 func (k *fake) Close(int) syscall.Errno {

@@ -119,6 +119,24 @@ func (f *FD) write1(p []byte) (int, syscall.Errno) {
 	return int(n), 0
 }
 
+// Unacked returns how many bytes of what was written the peer has not acknowledged
+// (SIOCOUTQ of tcp(7)), or not read if it is a Unix socket, where the kernel's own
+// structures count, too. It returns 0 if the kernel does not say.
+func (f *FD) Unacked() int {
+	if !f.use() {
+		return 0
+	}
+	defer f.done()
+	if f.sys != nil {
+		return f.sys.Kernel.Unacked(int(f.num))
+	}
+	var n int32
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_IOCTL, uintptr(f.num), unix.SIOCOUTQ, uintptr(unsafe.Pointer(&n))); errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
 // Writev writes the pieces in order, or as much as the kernel takes now, of at
 // most MaxPieces pieces.
 func (f *FD) Writev(pieces [][]byte) (int, error) {
