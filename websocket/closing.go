@@ -22,12 +22,19 @@ const (
 
 // advanceLocked changes the state. Behind an unfinished streamed message nothing is
 // sent any more once the connection is not open: who waits for its end is told, for
-// a callback that waits also keeps the peer's answer and the timer from being seen.
+// a callback that waits also keeps the peer's answer and the timer from being seen. So
+// are those who wait for room.
 func (c *Conn) advanceLocked(state uint32) {
 	c.state.Store(state)
-	if c.x != nil && c.x.streaming {
+	if c.x == nil {
+		return
+	}
+	if c.x.streaming {
 		c.discardLocked()
 		c.x.endStream()
+	}
+	if c.x.unwait != nil {
+		c.x.unwait()
 	}
 }
 
@@ -38,9 +45,10 @@ const lingerTime = time.Second
 
 // Close starts the closing handshake with code Normal. It returns at once: what
 // is queued is sent first, to a peer that takes some of it every Options.WriteTimeout
-// (CloseTimeout if that is none); then the peer has Options.CloseTimeout to answer, or up
-// to twice that if something was queued, and OnClose is called when all is over. Close after
-// Close is harmless.
+// (CloseTimeout if that is none). When all is with the kernel, the peer has
+// Options.CloseTimeout, and an eighth, to answer, anew whenever it acknowledges some of what it
+// has not yet; OnClose is called when all is over. A message that a Writer has begun is not
+// ended, and what waits behind it is not sent. Close after Close is harmless.
 func (c *Conn) Close() error {
 	err := c.WriteClose(Normal, "")
 	if err == ErrClosed {
@@ -76,23 +84,37 @@ func (c *Conn) closeLocked(end *CloseError) error {
 }
 
 // farewellLocked bounds what the peer still has to do: to take what is queued, some of it every write timeout,
-// and then, within the close timeout, its part of the close.
+// and then, within the close timeout, its part of the close. A peer that reads slowly has its time anew with all
+// it acknowledges of that, and of nothing behind it: answers to key updates would never end.
 func (c *Conn) farewellLocked() {
+	c.boundLocked()
 	d := c.o.closeTimeout()
-	if c.o.writeTimeout() <= 0 {
-		c.sc.SetWriteTimeout(d)
-	}
 	c.patientLocked(d)
-	out := c.sc.BytesOut() // first: what is sent from here on makes the sum too small, not too large
-	if n := c.sc.Buffered(); n > 0 {
-		c.x.unsent = out + uint64(n)
+	n := c.sc.Buffered() // first: what is sent before the other is read makes the sum too large, and nothing then waits
+	c.x.last = c.sc.BytesOut() + uint64(n)
+	c.x.acked = c.sc.BytesAcked()
+	c.sc.SetTimer(look(d, d))
+}
+
+// boundLocked bounds, from now on, what the options may leave without a bound: how long a peer takes nothing.
+func (c *Conn) boundLocked() {
+	if c.o.writeTimeout() <= 0 {
+		c.sc.SetWriteTimeout(c.o.closeTimeout())
 	}
 }
 
-// patientLocked has the connection ended after d.
+// patientLocked has the connection ended after d, whatever the peer acknowledges.
 func (c *Conn) patientLocked(d time.Duration) {
-	c.extraLocked().patience = time.Now().Add(d)
+	x := c.extraLocked()
+	x.patience = time.Now().Add(d)
+	x.last, x.acked = 0, 0
 	c.sc.SetTimer(d)
+}
+
+// look returns when to look next whether the peer has acknowledged something, where d is the close
+// timeout and left remain: often enough that the time is hardly longer for it.
+func look(d, left time.Duration) time.Duration {
+	return min(left, max(d/8, 50*time.Millisecond))
 }
 
 // unansweredLocked notes what happened in place of the peer's answer to our close
@@ -164,7 +186,6 @@ func (c *Conn) failWith(e *ws.Error) { c.fail(Code(e.Code), e.Reason, nil) }
 func (c *Conn) lingerLocked() {
 	c.advanceLocked(stateEnding)
 	c.patientLocked(lingerTime)
-	c.x.unsent = 0
 	_ = c.sc.CloseWrite()
 	c.resumeLocked()
 }
@@ -202,5 +223,6 @@ func (c *Conn) peerClosed(p []byte, more bool) {
 		return
 	}
 	c.advanceLocked(stateEnding)
+	c.boundLocked()
 	_ = c.sc.Close()
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"sync"
@@ -42,15 +43,18 @@ type negotiated struct {
 
 // extra is what only some connections need. The Conn's mu guards it.
 type extra struct {
-	pending   queue         // messages not yet given to sc
-	pong      []byte        // the payload of a pong that waits for room; nil for none
-	streaming bool          // a Writer is open
-	streamEnd chan struct{} // closed when it no longer is; nil if nobody waits
-	drops     Drops         // what the queue policy did
-	lifeEnd   time.Time     // when MaxLifetime ends; zero for never
-	unsent    uint64        // Conn.BytesOut when what was queued at the close will be sent; 0 once it is
-	patience  time.Time     // when a connection that is not open any more is ended; zero for never
-	onClosed  []func()      // called when the connection has ended
+	pending   queue           // messages not yet given to sc
+	pong      []byte          // the payload of a pong that waits for room; nil for none
+	streaming bool            // a Writer is open
+	streamEnd chan struct{}   // closed when it no longer is; nil if nobody waits
+	drops     Drops           // what the queue policy did
+	lifeEnd   time.Time       // when MaxLifetime ends; zero for never
+	last      uint64          // what Conn.BytesAcked is when the peer has all that was queued at the close
+	acked     uint64          // what it was when last looked at, no more than last
+	patience  time.Time       // when a connection that is not open any more is ended; zero for never
+	unwait    func()          // ends waiting; nil if nobody ever waited
+	waiting   context.Context // until the connection is not open any more: see waitOpen
+	onClosed  []func()        // called when the connection has ended
 }
 
 // endStream notes that no Writer is open any more.

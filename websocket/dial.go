@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/d74363f0/strand"
@@ -55,7 +56,7 @@ const maxResponse = 64 << 10
 var errResponse = errors.New("websocket: malformed response to the handshake")
 
 // Dial opens a WebSocket to a ws or wss URL. ctx is for the handshake only.
-// h.OnOpen is called before Dial returns. If the server answered but the
+// h.OnOpen is called before Dial returns, and not at all if it returns an error. If the server answered but the
 // handshake failed, the response is returned with the error, a
 // *HandshakeError; its body holds at most what arrived together with its head.
 func Dial(ctx context.Context, rawURL string, h Handler, o *DialOptions) (*Conn, *http.Response, error) {
@@ -83,6 +84,10 @@ func Dial(ctx context.Context, rawURL string, h Handler, o *DialOptions) (*Conn,
 	select {
 	case err = <-d.done:
 	case <-ctx.Done():
+		if !d.claim.CompareAndSwap(false, true) { // the connection is being opened
+			err = <-d.done
+			break
+		}
 		_ = sc.Abort()
 		<-d.done
 		err = ctx.Err()
@@ -119,7 +124,10 @@ type dialer struct {
 	resp *http.Response
 	done chan error // receives one value when the handshake is done
 	over bool       // done has received it; strand only
-	seen int        // interim responses; strand only
+
+	claim atomic.Bool // by who comes first: the response that opens the connection, or the end of Dial's context
+
+	seen int // interim responses; strand only
 }
 
 // prepare makes the request.
@@ -245,6 +253,10 @@ func (d *dialer) response(sc *strand.Conn, n int) {
 	if err != nil {
 		resp.Body = io.NopCloser(bytes.NewReader(rest))
 		d.fail(sc, err)
+		return
+	}
+	if !d.claim.CompareAndSwap(false, true) {
+		_ = sc.Abort() // as Dial does, which OnClose will tell
 		return
 	}
 	d.c = newConn(d.h, &d.o.Options, neg, true)

@@ -36,7 +36,8 @@ const (
 // says that it was ours. If the peer did not answer ours, Cause is what happened
 // instead, io.EOF when it just hung up; but no answer is waited for when ours
 // failed the connection, and then Cause is the mistake, if that was not the peer's.
-// Without a close frame, Code is Abnormal and Cause is the reason.
+// Without a close frame, Code is Abnormal and Cause is the reason: ErrClosed, and Local,
+// when the engine was closed.
 type CloseError struct {
 	Code   Code   // of the close frame, or Abnormal
 	Reason string // not escaped: it may be a peer's text

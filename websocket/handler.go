@@ -58,7 +58,8 @@ type DrainHandler interface {
 	// OnDrained is called when the transport has sent all that waited for the peer,
 	// and no message waits to be given to it, but those behind an open Writer. The
 	// last of them may have just been given to it (Conn.Buffered): OnDrained is
-	// called again when they are sent, if the peer did not take them at once.
+	// called again when they are sent, if the peer did not take them at once. It is not
+	// called when the connection is closing.
 	OnDrained(c *Conn)
 }
 

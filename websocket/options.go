@@ -75,11 +75,14 @@ type Options struct {
 	PingInterval time.Duration
 
 	// WriteTimeout ends a connection whose peer takes nothing of what is queued for
-	// that long. Zero means a minute, a negative number no limit.
+	// that long. Zero means a minute, a negative number no limit until the close begins,
+	// from when on it is CloseTimeout.
 	WriteTimeout time.Duration
 
-	// CloseTimeout bounds the closing handshake: how long the peer may take to answer
-	// when what is queued is sent, which WriteTimeout bounds. Zero means 5 seconds.
+	// CloseTimeout bounds the closing handshake: how long, and an eighth, the peer may take
+	// to answer from when it last acknowledged some of what was sent; what is queued is
+	// WriteTimeout's. It is a callback that ends it: a handler that waits for its own OnClose
+	// waits for ever. Zero means 5 seconds.
 	CloseTimeout time.Duration
 
 	// MaxLifetime closes connections with GoingAway at this age, give or take a

@@ -107,6 +107,7 @@ func (c *Conn) readFailed(err error) {
 		c.advanceLocked(stateEnding)
 	}
 	if errors.Is(err, io.EOF) {
+		c.boundLocked()
 		_ = c.sc.Close()
 		return
 	}

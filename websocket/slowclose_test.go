@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -111,6 +112,24 @@ func TestCloseAndNoReader(t *testing.T) { // hazard 97
 	}
 }
 
+// A peer that pauses has the write timeout for what is queued, however short the close timeout is.
+func TestCloseAndAPause(t *testing.T) { // hazard 97
+	const limit = 100 * time.Millisecond
+	each(t, func(t *testing.T, transport string) {
+		c, r, h := stuffed(t, transport, Options{CloseTimeout: limit})
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * limit)
+		if n, err := io.CopyN(io.Discard, r.br, slowBytes); err != nil {
+			t.Fatalf("after %d bytes of %d: %v", n, slowBytes, err)
+		}
+		if e := h.wait(t); e.Code != Normal {
+			t.Errorf("OnClose received %v", e)
+		}
+	})
+}
+
 // Nothing of that holds a connection whose peer errs, or of which nothing waits any more.
 func TestCloseEnds(t *testing.T) { // hazard 97
 	c, r, h := stuffed(t, "strand", Options{CloseTimeout: time.Hour})
@@ -126,7 +145,7 @@ func TestCloseEnds(t *testing.T) { // hazard 97
 		t.Fatal(err)
 	}
 	c.mu.Lock()
-	c.x.unsent = 1 << 62 // which is never sent
+	c.x.last = 1 << 62 // which is never sent
 	c.mu.Unlock()
 	if e := h.wait(t); e.Cause != errCloseTimeout {
 		t.Errorf("with nothing to send OnClose received %v", e)
@@ -212,4 +231,129 @@ func upgraded(l net.Listener) net.Conn {
 		return nil
 	}
 	return nc
+}
+
+// A silent peer has CloseTimeout and not twice that, wherever Close is called.
+func TestCloseTimeoutIsOne(t *testing.T) { // hazard 97
+	const limit = time.Second
+	each(t, func(t *testing.T, transport string) {
+		steady.Try(t, limit/8, func(t testing.TB) {
+			h := newTester()
+			var began time.Time
+			h.message = func(c *Conn, _ MessageType, _ []byte) {
+				began = time.Now()
+				if err := c.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			r := rawDial(t, serve(t, transport, &Options{CloseTimeout: limit}, func() Handler { return h }), "", "")
+			r.send(frame(0x81, "go"))
+			e := h.wait(t)
+			if d := time.Since(began); e.Cause != errCloseTimeout || d < limit*7/8 || d > limit*3/2 {
+				t.Errorf("after %v OnClose received %v", d, e)
+			}
+		})
+	})
+}
+
+// Who answers the peer's close waits for it as long as the options say, whatever the engine's say.
+func TestAnswerAndNoReader(t *testing.T) { // hazard 97
+	c, r, h := stuffed(t, "strand", Options{WriteTimeout: -1, CloseTimeout: 200 * time.Millisecond})
+	r.send(frame(0x88, "\x03\xe8"))
+	began := time.Now()
+	h.wait(t)
+	if d := time.Since(began); d > 4*time.Second { // the engine's is 5 s
+		t.Errorf("it took %v", d)
+	}
+	_ = c
+}
+
+// Nobody waits for room in a connection that closes: nothing will be accepted.
+func TestCloseReleasesWriters(t *testing.T) {
+	for name, write := range map[string]func(*Conn) error{
+		"Send":      func(c *Conn) error { return c.Send(t.Context(), Binary, make([]byte, slowSize)) },
+		"WaitWrite": func(c *Conn) error { return c.WaitWrite(t.Context()) },
+		"Writer": func(c *Conn) error {
+			w, err := c.Writer(t.Context(), Binary)
+			if err == nil {
+				_, err = w.Write(make([]byte, slowSize))
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _, _ := stalled(t, "strand", &Options{MaxQueued: 1 << 20, WriteTimeout: time.Hour, CloseTimeout: time.Hour})
+			if err := c.WriteMessage(Binary, make([]byte, slowSize)); err != nil {
+				t.Fatal(err)
+			}
+			result := make(chan error, 1)
+			go func() { result <- write(c) }()
+			time.Sleep(50 * time.Millisecond)
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-result:
+				if err != ErrClosed {
+					t.Error(err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("it still waits")
+			}
+		})
+	}
+}
+
+// An engine that ends is not the peer's hanging up.
+func TestEndOfTheEngine(t *testing.T) {
+	e, err := strand.New(strand.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	url := serve(t, "strand", nil, func() Handler { return echo() })
+	h := newTester()
+	c, _, err := Dial(t.Context(), url, h, &DialOptions{Options: Options{Engine: e}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Abort()
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if end := h.wait(t); !end.Local || end.Code != Abnormal || end.Cause == io.EOF {
+		t.Errorf("OnClose received %v, local: %v", end, end.Local)
+	}
+}
+
+// Dial returns an error only if OnOpen was not, and will not be, called.
+func TestDialAndTheEndOfItsContext(t *testing.T) {
+	url := serve(t, "strand", nil, func() Handler { return echo() })
+	ctx, cancel := context.WithCancel(t.Context())
+	h := newTester()
+	h.open = func(*Conn) {
+		cancel()
+		time.Sleep(20 * time.Millisecond)
+	}
+	c, _, err := Dial(ctx, url, h, nil)
+	if err != nil {
+		t.Fatalf("OnOpen was called, and Dial returned %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	h.wait(t)
+
+	for range 200 { // the end comes somewhere in the handshake
+		ctx, cancel := context.WithCancel(t.Context())
+		h := newTester()
+		go cancel()
+		c, _, err := Dial(ctx, url, h, nil)
+		switch opened := h.opened.Load(); {
+		case err == nil && opened == 1:
+			_ = c.Abort()
+		case err == nil || opened != 0:
+			t.Fatalf("OnOpen was called %d times, and Dial returned %v", opened, err)
+		}
+	}
 }

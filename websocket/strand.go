@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"runtime/debug"
 
@@ -107,14 +106,15 @@ func (c *Conn) closed(f func()) {
 
 // endLocked returns why the connection ended, given what its transport says.
 func (c *Conn) endLocked(err error) *CloseError {
-	if err == nil {
-		err = io.EOF
+	local := errors.Is(err, strand.ErrWriteTimeout)
+	if err == nil { // the engine was closed
+		err, local = ErrClosed, true
 	}
 	c.unansweredLocked(err)
 	if c.end != nil {
 		return c.end
 	}
-	c.end = &CloseError{Code: Abnormal, Cause: err, Local: errors.Is(err, strand.ErrWriteTimeout)}
+	c.end = &CloseError{Code: Abnormal, Cause: err, Local: local}
 	return c.end
 }
 

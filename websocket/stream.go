@@ -75,8 +75,8 @@ func (w *Writer) frame(p []byte, fin bool) error {
 		if ok || err != nil {
 			return err
 		}
-		if err = w.c.sc.WaitWrite(w.ctx); err != nil {
-			return closedError(err)
+		if err = w.c.waitOpen(w.ctx); err != nil {
+			return err
 		}
 	}
 }

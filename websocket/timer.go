@@ -135,25 +135,14 @@ func (c *Conn) dead() {
 // early is by how much the timer may come before patience ends: a tick, and some.
 const early = 20 * time.Millisecond
 
-// patienceEnded ends a connection whose peer did not do its part of the close,
-// unless the timer that fired was a heartbeat's, just before the close began, or some
-// of what went before the close frame still waits, or did until now: the write timeout judges that.
+// patienceEnded ends a connection whose peer did not do its part of the close, unless the timer that fired was a
+// heartbeat's, just before the close began, or only one to look at what the peer has acknowledged.
 func (c *Conn) patienceEnded() {
 	c.mu.Lock()
-	if c.x != nil {
-		if left := time.Until(c.x.patience); left > early {
-			c.sc.SetTimer(left)
-			c.mu.Unlock()
-			return
-		}
-		if c.x.unsent != 0 {
-			if c.sc.BytesOut() >= c.x.unsent || c.sc.Buffered() == 0 {
-				c.x.unsent = 0
-			}
-			c.patientLocked(c.o.closeTimeout())
-			c.mu.Unlock()
-			return
-		}
+	_ = c.sc.Flush() // what this very turn answered to a key update does not wait for the peer
+	if c.x != nil && c.patientStillLocked() {
+		c.mu.Unlock()
+		return
 	}
 	c.unansweredLocked(errCloseTimeout)
 	c.advanceLocked(stateEnding)
@@ -163,4 +152,23 @@ func (c *Conn) patienceEnded() {
 		return
 	}
 	_ = c.sc.Close() // not a reset, which would take from a silent peer what it has not read yet
+}
+
+// patientStillLocked reports whether the peer of a connection that is not open any more has time left, and sets
+// the timer to look again.
+func (c *Conn) patientStillLocked() bool {
+	x, d, now := c.x, c.o.closeTimeout(), time.Now()
+	if acked := min(c.sc.BytesAcked(), x.last); acked > x.acked {
+		x.acked = acked
+		x.patience = now.Add(d)
+	}
+	left := x.patience.Sub(now)
+	if left <= min(early, d/2) {
+		if x.acked >= x.last || c.sc.Buffered() == 0 {
+			return false
+		}
+		left = d // what has not reached the kernel is for the write timeout to judge
+	}
+	c.sc.SetTimer(look(d, left))
+	return true
 }

@@ -48,7 +48,7 @@ func (c *Conn) WritePrepared(p *Prepared) error {
 }
 
 // Send is WriteMessage that waits until the peer has taken enough of what is
-// queued, the connection has closed or ctx is done.
+// queued, the connection has begun to close or ctx is done.
 func (c *Conn) Send(ctx context.Context, t MessageType, p []byte) error {
 	m := outgoing{t: t, p: p, wait: true}
 	for {
@@ -63,7 +63,7 @@ func (c *Conn) Send(ctx context.Context, t MessageType, p []byte) error {
 }
 
 // WaitWrite blocks until the queue is at most half full, the connection has
-// closed or ctx is done. An open Writer alone does not keep it.
+// begun to close or ctx is done. An open Writer alone does not keep it.
 func (c *Conn) WaitWrite(ctx context.Context) error {
 	for {
 		if err := c.waitRoom(ctx, c.halfFull()); err != nil {
@@ -105,8 +105,8 @@ func (c *Conn) waitRoom(ctx context.Context, behind bool) error {
 			return ErrClosed
 		}
 	}
-	if err := c.sc.WaitWrite(ctx); err != nil {
-		return closedError(err)
+	if err := c.waitOpen(ctx); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,6 +118,32 @@ func (c *Conn) waitRoom(ctx context.Context, behind bool) error {
 		}
 	}
 	return nil
+}
+
+// waitOpen waits for room in the transport, and no longer than the connection is open: behind a close
+// nothing more is accepted, and a callback that waits keeps the peer's answer from being seen.
+func (c *Conn) waitOpen(ctx context.Context) error {
+	c.mu.Lock()
+	if c.state.Load() != stateOpen {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	x := c.extraLocked()
+	if x.unwait == nil {
+		x.waiting, x.unwait = context.WithCancel(context.Background())
+	}
+	waiting := x.waiting
+	c.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(waiting, cancel)()
+	err := c.sc.WaitWrite(ctx)
+	c.mu.Lock() // a close in progress lifts the transport's limit, which looks like room
+	defer c.mu.Unlock()
+	if c.state.Load() != stateOpen {
+		return ErrClosed
+	}
+	return closedError(err)
 }
 
 // closedError makes what the transport says after its end what we say.
