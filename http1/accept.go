@@ -17,13 +17,17 @@ import (
 type foreign struct {
 	net.Listener
 	sc   *scope
+	quit chan struct{} // closed by Close
 	once sync.Once
 	err  error // set by once
 }
 
 // Close closes the listener, once.
 func (f *foreign) Close() error {
-	f.once.Do(func() { f.err = f.Listener.Close() })
+	f.once.Do(func() {
+		f.err = f.Listener.Close()
+		close(f.quit)
+	})
 	return f.err
 }
 
@@ -52,7 +56,14 @@ func (f *foreign) run() error {
 		}
 		pause = min(max(2*pause, acceptPauseMin), acceptPauseMax)
 		s.logf("http: Accept error: %v; retrying in %v", err, pause)
-		time.Sleep(pause)
+		select {
+		case <-time.After(pause):
+		case <-f.quit:
+			if s.inShutdown.Load() {
+				return http.ErrServerClosed
+			}
+			return net.ErrClosed
+		}
 	}
 }
 

@@ -27,14 +27,14 @@ type body struct {
 	ex     *exchange    // never changed
 
 	mu      sync.Mutex
-	hc      *conn       // mu: nil once cut
-	chunked *h1.Chunked // mu: nil if the length was declared
-	got     int64       // mu: bytes read
-	limit   int64       // Server.MaxBodyBytes; never changed
-	err     error       // mu: what every further Read returns
-	began   time.Time   // mu: when a wait first began, for MinBodyRate
-	paced   bool        // mu: MinBodyRate has set a read deadline
-	closed  bool        // mu: by the handler
+	hc      *conn         // mu: nil once cut
+	chunked *h1.Chunked   // mu: nil if the length was declared
+	got     int64         // mu: bytes read
+	limit   int64         // Server.MaxBodyBytes; never changed
+	err     error         // mu: what every further Read returns
+	waited  time.Duration // mu: how long reads have waited, for MinBodyRate
+	paced   bool          // mu: MinBodyRate has set a read deadline
+	closed  bool          // mu: by the handler
 
 	answered bool       // hundred: the response has begun, or can no more
 	hundred  sync.Mutex // held while the 100 is written, which waits for nothing
@@ -181,8 +181,16 @@ func (b *body) finished() {
 
 // wait waits for input. mu is held: who cuts the body ends the exchange's life first.
 func (b *body) wait() error {
-	b.pace()
+	paces := b.hc.scope.srv.MinBodyRate > 0
+	var began time.Time
+	if paces {
+		began = time.Now()
+		b.pace(began)
+	}
 	err := b.hc.c.WaitRead(&b.ex.life)
+	if paces {
+		b.waited += time.Since(began)
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -194,14 +202,12 @@ func (b *body) wait() error {
 	return err
 }
 
-// pace sets the read deadline that the server's MinBodyRate asks for. mu is held.
-func (b *body) pace() {
+// pace sets the read deadline that the server's MinBodyRate asks for: what the client has sent pays for the
+// time for which the handler has waited, and for no other. mu is held.
+func (b *body) pace(now time.Time) {
 	s := b.hc.scope.srv
-	if s.MinBodyRate <= 0 || b.hc.deadline {
+	if b.hc.deadline {
 		return
-	}
-	if b.began.IsZero() {
-		b.began = time.Now()
 	}
 	grace := s.bodyGrace
 	if grace == 0 {
@@ -214,7 +220,7 @@ func (b *body) pace() {
 		return
 	}
 	b.paced = true
-	b.hc.c.SetReadDeadline(b.began.Add(grace + time.Duration(float64(b.got)/float64(s.MinBodyRate)*float64(time.Second))))
+	b.hc.c.SetReadDeadline(now.Add(grace - b.waited + time.Duration(float64(b.got)/float64(s.MinBodyRate)*float64(time.Second))))
 }
 
 // Close says that the handler is done with the body. It does not wait for the rest of it.

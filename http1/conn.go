@@ -77,6 +77,7 @@ type connExtra struct {
 	drain    *drain // modeDrain
 	lingered int    // bytes discarded behind the last response
 	lingerBy int64  // until when, in Unix nanoseconds
+	acked    uint64 // Conn.BytesAcked when last looked at while lingering
 	writeBy  int64  // when what is queued must have been sent, in Unix nanoseconds; 0: no limit
 }
 
@@ -115,6 +116,10 @@ func (hc *conn) open(hs *handshake) {
 	}
 	if hc.scope.tls != nil {
 		hc.startTLS()
+		return
+	}
+	if hs != nil {
+		hc.secured(c)
 		return
 	}
 	hc.begin()
@@ -199,15 +204,14 @@ func (hc *conn) resume(*strand.Conn) {
 
 // OnClose ends what still hangs on the connection.
 func (hc *conn) OnClose(_ *strand.Conn, err error) {
-	hc.logHandshake(err)
 	hc.cancelRequest()
 	hc.release()
-	if hc.mode == modeHijacked {
-		return
+	if hc.mode != modeHijacked {
+		hc.mode = modeClosed
+		hc.scope.srv.leave(hc) // before code of the user's, which may panic
+		defer hc.setState(http.StateClosed)
 	}
-	hc.mode = modeClosed
-	hc.scope.srv.leave(hc)
-	hc.setState(http.StateClosed)
+	hc.logHandshake(err)
 }
 
 // OnHangup tells the running handler that its client has gone. It is called beside the
@@ -236,6 +240,10 @@ func (hc *conn) OnTimeout(c *strand.Conn, t strand.Timeout) (keep bool) {
 			hc.reject(&h1.Error{Status: http.StatusRequestTimeout, Reason: "the request head took too long"})
 			return true
 		}
+		if hc.mode == modeDrain { // it is sending still, and has an answer to read
+			hc.linger()
+			return true
+		}
 	}
 	hc.close()
 	return true
@@ -248,14 +256,27 @@ func (hc *conn) timer() {
 	case hc.extra == nil:
 	case hc.mustSend() && now >= hc.extra.writeBy:
 		_ = hc.c.Abort()
-	case hc.mode == modeLinger && now >= hc.extra.lingerBy && hc.c.Buffered() == 0:
-		_ = hc.c.Abort()
 	default:
-		if hc.mode == modeLinger && now >= hc.extra.lingerBy {
-			hc.close() // what is queued still has the write timeout
+		if hc.mode == modeLinger && now >= hc.extra.lingerBy && !hc.stillReads() {
+			hc.close() // not a reset, which would take from the client what it has not read yet
 		}
 		hc.arm()
 	}
+}
+
+// stillReads reports whether the client of a lingering connection takes what the kernel holds for it, and
+// gives it more time if so.
+func (hc *conn) stillReads() bool {
+	acked := hc.c.BytesAcked()
+	if acked == hc.extra.acked || hc.c.Buffered() > 0 { // what is queued has the write timeout
+		return false
+	}
+	hc.extra.acked = acked
+	if acked == hc.c.BytesOut() {
+		return false
+	}
+	hc.extra.lingerBy = time.Now().Add(lingerTime).UnixNano()
+	return true
 }
 
 // mustSend reports whether there is output that must have been sent by extra.writeBy.
@@ -435,8 +456,9 @@ func (hc *conn) moveTo(size int) {
 // peerGone looks for the end of the input behind a request that has been read whole, where
 // no event will tell of it any more. It costs a system call only if there is news.
 func (hc *conn) peerGone() bool {
-	if hc.in != nil && hc.in.Len() > 0 {
-		return false
+	if hc.in != nil && hc.in.Len() > 0 { // more requests: the end is behind them, if it is not ours
+		_, err := hc.c.Read(nil)
+		return err != nil && errors.Is(err, net.ErrClosed)
 	}
 	err := hc.fill()
 	hc.ended = err != nil && err != strand.ErrWouldBlock
@@ -548,6 +570,7 @@ func (hc *conn) linger() {
 		return
 	}
 	hc.extra.lingered, hc.extra.lingerBy = 0, time.Now().Add(lingerTime).UnixNano()
+	hc.extra.acked = hc.c.BytesAcked()
 	hc.arm()
 	hc.discard()
 }
@@ -618,9 +641,15 @@ var errNotYours = errors.New("http1: the server reads and writes this connection
 
 func (v *connView) Read([]byte) (int, error)  { return 0, errNotYours }
 func (v *connView) Write([]byte) (int, error) { return 0, errNotYours }
-func (v *connView) Close() error              { return v.hc.c.Close() }
 func (v *connView) LocalAddr() net.Addr       { return v.hc.c.LocalAddr() }
 func (v *connView) RemoteAddr() net.Addr      { return v.hc.c.RemoteAddr() }
+
+// Close ends the connection, and the context of a request that is running.
+func (v *connView) Close() error {
+	err := v.hc.c.Close()
+	v.hc.cancelRequest()
+	return err
+}
 
 func (v *connView) SetDeadline(t time.Time) error {
 	return errors.Join(v.SetReadDeadline(t), v.SetWriteDeadline(t))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/buf"
 	"github.com/d74363f0/strand/internal/h1"
 )
 
@@ -194,13 +195,15 @@ func (hc *conn) finish(ex *exchange) bool {
 	left := ex.body.cut()
 	ex.ctx.cancel(context.Canceled)
 	hc.cur.Store(nil)
+	if end == endHijacked {
+		ex.res.awaitTaken()
+		return false
+	}
+	hc.deadline = hc.deadline || ex.life.readSet // nobody sets it any more, or reads it
 	if ex.req.MultipartForm != nil {
 		_ = ex.req.MultipartForm.RemoveAll() // files of the request; net/http ignores this, too
 	}
 	switch {
-	case end == endHijacked:
-		ex.res.awaitTaken()
-		return false
 	case hc.mode == modeClosed:
 		return false
 	case end == endClose || !hc.scope.srv.keepAlives() || left != nil && left.budget < 0:
@@ -226,9 +229,12 @@ func (hc *conn) endAfter(left *drain) {
 	hc.linger()
 }
 
-// quiet reports whether the kernel holds no input. To close a socket with input unread is
+// quiet reports whether it is certain that the kernel holds no input. To close a socket with input unread is
 // to reset it, and a reset destroys what is on its way to the client (hazard 84).
 func (hc *conn) quiet() bool {
+	if !buf.Certain(hc.c) {
+		return false
+	}
 	var p [1]byte
 	n, err := hc.c.Read(p[:])
 	if err == strand.ErrWouldBlock {

@@ -182,7 +182,7 @@ func (w *response) noteLength(values []string) {
 	}
 	n, err := strconv.ParseInt(values[0], 10, 64)
 	if err != nil || n < 0 {
-		w.hc.scope.srv.logf("http: invalid Content-Length of %q", values[0])
+		w.logf("http: invalid Content-Length of %q", values[0])
 		return
 	}
 	w.length = n
@@ -195,10 +195,10 @@ func (w *response) noteCoding(values []string) {
 		return
 	}
 	w.has |= hasTE
-	switch values[0] {
-	case "identity":
+	switch {
+	case strings.EqualFold(values[0], "identity"):
 		w.has |= hasIdentity
-	case "chunked":
+	case strings.EqualFold(values[0], "chunked"):
 	default:
 		w.rare().codings = values[0]
 	}
@@ -241,7 +241,7 @@ func (w *response) headTail(dst, gathered, p []byte) []byte {
 		w.length = int64(n)
 	}
 	if w.length >= 0 && w.has&hasTE != 0 && w.has&hasIdentity == 0 {
-		w.hc.scope.srv.logf("http: WriteHeader called with both Transfer-Encoding and a Content-Length of %d", w.length)
+		w.logf("http: WriteHeader called with both Transfer-Encoding and a Content-Length of %d", w.length)
 		w.length = -1
 	}
 	dst = w.appendConnection(dst, allowed)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -75,6 +76,7 @@ type resExtra struct {
 	connHdr  string   // the handler's Connection header
 	codings  string   // the handler's Transfer-Encoding, without chunked and identity
 	small    [24]byte // the size line of a chunk
+	logs     []string // lines for the server's ErrorLog: see unlock
 }
 
 // rare returns the part of a response that few need. mu is held.
@@ -126,7 +128,7 @@ func (w *response) open(hc *conn, ex *exchange, r *h1.Request) {
 // map that nobody reads.
 func (w *response) Header() http.Header {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	if w.header == nil {
 		w.header = make(http.Header)
 	}
@@ -137,7 +139,7 @@ func (w *response) Header() http.Header {
 // once and may be followed by more.
 func (w *response) WriteHeader(code int) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	switch {
 	case w.hijacked:
 		w.complain("http: response.WriteHeader on hijacked connection from %s (%s:%d)")
@@ -151,15 +153,33 @@ func (w *response) WriteHeader(code int) {
 	w.writeHeader(code)
 }
 
+// unlock gives mu back and then logs what there was to log meanwhile: the logger is the user's, and may
+// write to this very response, or wait for one who does.
+func (w *response) unlock() {
+	var logs []string
+	if w.more != nil {
+		logs, w.more.logs = w.more.logs, nil
+	}
+	w.mu.Unlock()
+	for _, line := range logs {
+		w.ex.ctx.hc.scope.srv.logf("%s", line)
+	}
+}
+
+// logf has a line logged when mu is given back. mu is held.
+func (w *response) logf(format string, args ...any) {
+	x := w.rare()
+	x.logs = append(x.logs, fmt.Sprintf(format, args...))
+}
+
 // complain logs which code of the user misused the response. mu is held.
 func (w *response) complain(format string) {
-	srv := w.ex.ctx.hc.scope.srv
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()
 		if !strings.HasPrefix(f.Function, "github.com/d74363f0/strand/http1.(*response)") && !strings.HasPrefix(f.Function, "net/http.") || !more {
-			srv.logf(format, f.Function, path.Base(f.File), f.Line)
+			w.logf(format, f.Function, path.Base(f.File), f.Line)
 			return
 		}
 	}
@@ -170,7 +190,7 @@ func (w *response) complain(format string) {
 // event loop, while the client does not read. p is the caller's again when it returns.
 func (w *response) Write(p []byte) (int, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	if err := w.begin(len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
@@ -180,7 +200,7 @@ func (w *response) Write(p []byte) (int, error) {
 // WriteString is Write for a string.
 func (w *response) WriteString(s string) (int, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	if err := w.begin(len(s)); err != nil || s == "" {
 		return 0, err
 	}
@@ -470,7 +490,7 @@ func (w *response) Flush() { _ = w.FlushError() }
 // FlushError is Flush with the error that keeps the response from being sent.
 func (w *response) FlushError() error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	switch {
 	case w.hijacked:
 		return http.ErrHijacked
@@ -494,7 +514,7 @@ func (w *response) FlushError() error {
 // end completes the response once the handler has returned, and cuts the handle.
 func (w *response) end(hc *conn) ending {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	if w.hijacked {
 		return endHijacked
 	}
@@ -510,7 +530,6 @@ func (w *response) end(hc *conn) ending {
 		_ = w.send(nil, true) // recorded in werr
 	}
 	w.cut()
-	hc.deadline = hc.deadline || w.ex.life.readSet // nobody sets it any more
 	hc.bound(w.ex.life.writeBy.Load())
 	short := w.length >= 0 && w.written != w.length && !w.isHead && bodyAllowed(w.status)
 	if w.close || w.ex.body.isOver() || short || w.werr != nil || w.status == http.StatusSwitchingProtocols {
@@ -523,7 +542,7 @@ func (w *response) end(hc *conn) ending {
 // hijacked the connection. What it had only begun to gather is not sent.
 func (w *response) abandon() (hijacked bool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	w.cut()
 	return w.hijacked
 }
@@ -562,11 +581,8 @@ func (w *response) EnableFullDuplex() error { return nil }
 // ReadFrom writes what src has, from the file's pages to the socket if src is a file, or an
 // io.LimitedReader of one, and the response's length was declared.
 func (w *response) ReadFrom(src io.Reader) (int64, error) {
-	n, err := w.sniffFrom(src)
-	if err != nil {
-		if err == io.EOF {
-			err = nil
-		}
+	n, more, err := w.sniffFrom(src)
+	if !more {
 		return n, err
 	}
 	if f, size, ok := fileOf(src); ok {
@@ -582,26 +598,18 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 	return n + k, err
 }
 
-// sniffFrom copies what is needed to detect the content type, so that a source that fails
-// at once can still become an error response. io.EOF means that this was all.
-func (w *response) sniffFrom(src io.Reader) (int64, error) {
+// sniffFrom copies what is needed to detect the content type. A source that fails at once, or has
+// nothing, has not begun the response, so that it can still become another one; any error of the
+// source is the caller's, io.ErrUnexpectedEOF too: a body that was cut short must not look whole.
+func (w *response) sniffFrom(src io.Reader) (n int64, more bool, err error) {
 	w.mu.Lock()
 	sent := w.sent
-	w.mu.Unlock()
+	w.unlock()
 	if sent {
-		return 0, nil
+		return 0, true, nil
 	}
-	var p [sniffMax]byte
-	sniff := make([]byte, len(p)) // src may keep it
-	n, err := io.ReadFull(src, sniff)
-	k, werr := w.Write(sniff[:n])
-	switch {
-	case werr != nil:
-		return int64(k), werr
-	case err == io.ErrUnexpectedEOF || err == io.EOF:
-		return int64(k), io.EOF
-	}
-	return int64(k), err
+	n, err = io.CopyBuffer(struct{ io.Writer }{w}, io.LimitReader(src, sniffMax), make([]byte, sniffMax))
+	return n, err == nil && n == sniffMax, err
 }
 
 // fileOf returns the regular file that src reads, and how many bytes of it.
@@ -628,7 +636,7 @@ func fileOf(src io.Reader) (f *os.File, size int64, ok bool) {
 // them; ok is false if not.
 func (w *response) sendFile(f *os.File, size int64) (n int64, err error, ok bool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	if w.hc == nil || w.hijacked || w.status == 0 || w.isHead || w.length < 0 || w.written+size > w.length ||
 		!bodyAllowed(w.status) || w.werr != nil {
 		return 0, nil, false
@@ -636,6 +644,9 @@ func (w *response) sendFile(f *os.File, size int64) (n int64, err error, ok bool
 	if w.out != nil {
 		if err := w.send(nil, false); err != nil {
 			return 0, err, true
+		}
+		if w.chunking { // the handler's Transfer-Encoding took the place of its length
+			return 0, nil, false
 		}
 	}
 	err = w.waitProgress(func(ctx context.Context) (bool, error) {
@@ -707,10 +718,10 @@ func (w *response) takeConn(events bool) (*strand.Conn, []byte, error) {
 	w.mu.Lock()
 	switch {
 	case w.hijacked:
-		w.mu.Unlock()
+		w.unlock()
 		return nil, nil, http.ErrHijacked
 	case w.hc == nil:
-		w.mu.Unlock()
+		w.unlock()
 		return nil, nil, ErrResponseDone
 	}
 	hc := w.hc
@@ -721,7 +732,7 @@ func (w *response) takeConn(events bool) (*strand.Conn, []byte, error) {
 	}
 	w.cut()
 	w.hijacked = true
-	w.mu.Unlock()
+	w.unlock()
 	w.ex.life.end()
 	w.ex.body.cut()
 	return hc.c, hc.giveUp(events), nil
@@ -744,8 +755,8 @@ func (hc *conn) giveUp(events bool) []byte {
 	hc.release()
 	hc.cur.Store(nil) // a client that goes away no longer concerns the request's context
 	hc.mode = modeHijacked
+	hc.scope.srv.leave(hc) // first: the hook is the user's, and may wait for Shutdown, or panic
 	hc.setState(http.StateHijacked)
-	hc.scope.srv.leave(hc)
 	return rest
 }
 

@@ -57,7 +57,8 @@ type Server struct {
 	WriteProgressTimeout time.Duration
 
 	// MinBodyRate is the least rate, in bytes a second and after DefaultBodyGrace, at which
-	// a request body must arrive while the handler waits for it. Zero: no limit.
+	// a request body must arrive while the handler waits for it; time for which the handler
+	// does something else does not count. Zero: no limit.
 	MinBodyRate int
 
 	// MaxHeaderBytes limits the header lines of a request in bytes; http.DefaultMaxHeaderBytes
@@ -209,7 +210,7 @@ func (s *Server) serve(l net.Listener, sc *scope) error {
 	case *net.TCPListener, *net.UnixListener:
 		return s.serveNative(l, sc)
 	}
-	f := &foreign{Listener: l, sc: sc}
+	f := &foreign{Listener: l, sc: sc, quit: make(chan struct{})}
 	defer f.Close()
 	if !s.track(f) {
 		return http.ErrServerClosed
@@ -329,8 +330,8 @@ func (s *Server) Close() error {
 	err := s.closeListeners()
 	s.dropHandshakes(0) // before the snapshot: what became a connection just now is in that
 	for _, hc := range s.snapshot() {
-		hc.cancelRequest()
 		_ = hc.c.Abort()
+		hc.cancelRequest() // one that begins behind this finds the connection closed: see peerGone
 	}
 	return err
 }

@@ -114,8 +114,15 @@ func (hc *conn) secured(c *strand.Conn) {
 	if hc.mode != modeHead {
 		return
 	}
-	if state := hc.tlsState(); state != nil && hc.handOver(state.NegotiatedProtocol) {
-		return
+	if state := hc.tlsState(); state != nil {
+		proto := state.NegotiatedProtocol
+		if hc.handOver(proto) {
+			return
+		}
+		if !isHTTP1(proto) { // what was agreed is not what would be spoken (ALPACA; net/http)
+			hc.close()
+			return
+		}
 	}
 	hc.begin()
 }
@@ -164,11 +171,14 @@ func (hc *conn) isPreface() bool {
 		bytes.HasPrefix(hc.in.Data(), []byte(prefaceH2))
 }
 
+// isHTTP1 reports whether a protocol of ALPN, none among them, is the one of this package.
+func isHTTP1(proto string) bool { return proto == "" || proto == "http/1.1" || proto == "http/1.0" }
+
 // handOver gives the connection to what serves another protocol, if there is something.
 func (hc *conn) handOver(proto string) bool {
 	s := hc.scope.srv
 	next := s.TLSNextProto[proto]
-	if next == nil || proto == "" || proto == "http/1.1" || proto == "http/1.0" {
+	if next == nil || isHTTP1(proto) {
 		return false
 	}
 	hc.mode = modeNext

@@ -1,5 +1,3 @@
-//go:build !strand_std
-
 package http1
 
 import (
@@ -12,7 +10,7 @@ import (
 )
 
 // TestCloseBehindAWholeTurnsInput: a turn that has read all it may looks again before it says that nothing is unread, for
-// a close with input unread is a reset (hazard 84). The portable transport cannot ask the kernel, and its turns' share is renewed all the time: there this shows nothing.
+// a close with input unread is a reset (hazard 84). The portable transport, which cannot ask the kernel, lingers.
 func TestCloseBehindAWholeTurnsInput(t *testing.T) {
 	const turn = 512 << 10 // what strand reads in a turn
 	arrived := make(chan int, 16)
