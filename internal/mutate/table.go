@@ -101,9 +101,15 @@ var mutants = []mutant{
 		"OnClose is called twice", ""},
 	{"netconn.go", "	if r.view != nil {\n		return r.view\n	}\n", "", "whoever asks again gets a second view, that reads beside the first", ""},
 	{"netconn.go", "			t.strip(hs)\n", "", "the view of a peer that speaks no TLS waits for a handshake", ""},
-	{"conn_count.go", "		c.clear(stWriteT) // overtaken\n", "", "a write timeout that the peer has overtaken is told", ""},
+	{"conn_count.go", "		c.clear(stWriteT | stLooked) // overtaken\n", "		c.clear(stLooked)\n", "a write timeout that the peer has overtaken is told", ""},
 	{"conn_timeout.go", "	c.writeFor.Store(ticks(d))\n	c.clear(stWriteT)\n", "	c.writeFor.Store(ticks(d))\n", "a write timeout that was switched off is told", ""},
 	{"conn_timeout.go", "	c.idleFor.Store(ticks(d))\n	c.clear(stIdleT)\n", "	c.idleFor.Store(ticks(d))\n", "an idle timeout that was switched off is told", ""},
+	{"conn_count.go", "	if moved := c.look(); !moved && !first {", "	if c.look(); !first {", "a peer that reads steadily, and slowly, is ended", ""},
+	{"conn_timeout.go", "	if passed(&c.closeBy) && !c.reads(0) {", "	if passed(&c.closeBy) {", "a peer that reads steadily, and slowly, is ended at a close", ""},
+	{"conn_close.go", "	c.tellHangup() // a callback that runs may be waiting for this very end\n", "", "a callback does not learn that its connection was closed on this side", ""},
+	{"conn_run.go", "		r.posts = append(posts, r.posts...)\n", "", "what was posted behind a panic never runs", ""},
+	{"conn_state.go", "		return s & (stPost | stClose)\n", "		return s & stClose\n", "what is posted to a connection behind NetConn never runs", ""},
+	{"listener.go", "		case <-l.quit:\n			l.end(net.ErrClosed)\n			return\n", "", "a listener that fails for ever is never ended", ""},
 	{"conn_run.go", "	c.notIdle(began)\n", "	_ = began\n", "a callback's time counts as idle", ""},
 	{"conn_run.go", "	if c.eof && !c.unread {", "	if c.eof {", "what Unread gave back behind the end is forgotten", ""},
 	{"conn_write.go", "	c.maxQueued = int32(max(1, min(n, maxInt32)))\n	c.wakeWriters()\n", "	c.maxQueued = int32(max(1, min(n, maxInt32)))\n", "who waits for room is not told of a larger limit", ""},
@@ -174,6 +180,21 @@ var mutants = []mutant{
 	{"http1/conn.go", "hc.extra.writeBy < by) {", "false) {", "a linger puts the write timeout off", ""},
 	{"http1/exchange.go", "	hc.bound(ex.life.writeBy.Load())\n", "", "what was written before a panic has no time limit", ""},
 	{"http1/life.go", "	l.waiting = cancel // before", "	// before", "a write that waits does not learn of its new deadline", ""},
+
+	{"http1/response.go", "		if w.chunking { // the handler's", "		if false { // the handler's", "a file is sent without the chunks that its head announces", ""},
+	{"http1/response.go", "	return n, err == nil && n == sniffMax, err\n", "	return n, n == sniffMax, nil\n", "a source that fails early looks as if it ended", ""},
+	{"http1/response.go", "	w.mu.Unlock()\n	for _, line := range logs {\n", "	defer w.mu.Unlock()\n	for _, line := range logs {\n", "the logger is called with the response locked", ""},
+	{"http1/conn.go", " && !hc.stillReads() {", " {", "a slow reader who sends is cut off while we linger", ""},
+	{"http1/exchange.go", "	if !buf.Certain(hc.c) {", "	if !buf.Certain(hc.c) && false {", "input below a net.Conn makes its close a reset", ""},
+	{"http1/body.go", "		b.waited += time.Since(began)\n", "		b.waited = time.Since(began) + b.waited*0\n", "MinBodyRate forgets how long it waited before", ""},
+	{"http1/tls.go", "		if !isHTTP1(proto) { // what", "		if false { // what", "a protocol that nobody speaks is answered in HTTP/1", ""},
+
+	// How a WebSocket ends.
+	{"websocket/timer.go", "x.last); acked > x.acked {", "x.last); acked > x.acked && false {", "a slow reader is cut off at a close", ""},
+	{"websocket/timer.go", "		if x.acked >= x.last || c.sc.Buffered() == 0 {", "		if true {", "what is queued at a close is cut off", ""},
+	{"websocket/timer.go", "min(c.sc.BytesAcked(), x.last); acked", "c.sc.BytesAcked(); acked", "answers to key updates put the end off for ever", ""},
+	{"websocket/closing.go", "		c.x.unwait()\n", "", "who waits for room is not told of a close", ""},
+	{"websocket/dial.go", "	if !d.claim.CompareAndSwap(false, true) {\n		_ = sc.Abort()", "	if false {\n		_ = sc.Abort()", "Dial fails, and OnOpen is called", ""},
 
 	// What websocket drops, by reason.
 	{"websocket/queue.go", "		c.sc.CountDrops(strand.DropSlow, 1)\n", "		c.sc.CountDrops(strand.DropRefused, 1)\n", "a slow reader's message is counted as refused", ""},
