@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -38,6 +39,7 @@ type options struct {
 	rounds, seed                     int
 	length                           time.Duration
 	quick, list                      bool
+	pool                             []string // files of -json, to be taken together
 }
 
 func parse(args []string) (*options, error) {
@@ -53,8 +55,15 @@ func parse(args []string) (*options, error) {
 	fs.StringVar(&o.profile, "profile", "", "directory for a processor and a heap profile of each row and peer, and a table of what costs what; costs a few percent")
 	fs.BoolVar(&o.quick, "quick", false, "one short round with few connections: a smoke test, not a measurement")
 	fs.BoolVar(&o.list, "list", false, "list rows and peers and stop")
+	pool := fs.Bool("pool", false, "measure nothing: print the runs whose -json files are the arguments, taken together")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
+	}
+	if *pool {
+		if o.pool = fs.Args(); len(o.pool) == 0 {
+			return nil, errors.New("-pool needs files that -json wrote")
+		}
+		return o, nil
 	}
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
@@ -70,6 +79,9 @@ func drive(ctx context.Context, args []string) error {
 	o, err := parse(args)
 	if err != nil {
 		return err
+	}
+	if o.pool != nil {
+		return pool(o)
 	}
 	rows, peers, err := choose(o)
 	if err != nil {
@@ -90,6 +102,28 @@ func drive(ctx context.Context, args []string) error {
 		err = errors.Join(err, costs(os.Stdout, rep, o.profile))
 	}
 	return errors.Join(err, publish(o, rep))
+}
+
+// pool shows several runs as one.
+func pool(o *options) error {
+	var runs []*report.Report
+	for _, name := range o.pool {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		r, err := report.Read(bytes.NewReader(b))
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		runs = append(runs, r)
+	}
+	rep, err := report.Pool(runs)
+	if err != nil {
+		return err
+	}
+	report.Table(os.Stdout, rep)
+	return publish(o, rep)
 }
 
 func choose(o *options) ([]*row, []*peer.Peer, error) {
