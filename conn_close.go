@@ -26,7 +26,9 @@ func (c *Conn) Close() error {
 		c.retire(errLocalClose)
 		return nil
 	}
-	c.look()
+	if c.blocked && !c.is(stLooked) { // a later look would judge by less time
+		c.look()
+	}
 	c.closeBy.Store(c.patience())
 	c.rearm()
 	if !c.blocked && c.link.std == nil && !c.lp.Inline(c.id) {
@@ -124,7 +126,7 @@ func (c *Conn) Unlink() bool {
 	if c.post(stClose) {
 		return c.start()
 	}
-	c.tellHangup() // a callback that runs may be waiting for this very end
+	c.tellHangup(stEnded) // a callback that runs may be waiting for this very end
 	return true
 }
 

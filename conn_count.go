@@ -67,14 +67,18 @@ func (c *Conn) look() (moved bool) {
 }
 
 // reads reports whether the peer of a connection whose output waits has acknowledged something
-// since the look before, and gives it its time anew if so; half of d, if nobody has looked yet.
+// since the look before, and gives it its time anew if so; half of d, if nobody has looked since
+// the kernel took something. d is 0 for closeBy, behind which there is always a look.
 func (c *Conn) reads(d uint32) bool {
 	if c.link.std != nil {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	first := !c.is(stLooked)
+	if !c.blocked { // overtaken, or it is not the peer that a close waits for
+		return d != 0
+	}
+	first := d != 0 && !c.is(stLooked)
 	if moved := c.look(); !moved && !first {
 		return false
 	}
@@ -83,7 +87,7 @@ func (c *Conn) reads(d uint32) bool {
 		now -= d / 2
 	}
 	c.lastOut.Store(now)
-	if c.phase == closing {
+	if c.phase == closing && !first {
 		c.closeBy.Store(c.patience())
 	}
 	return true

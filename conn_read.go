@@ -37,6 +37,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.readDone, c.news = false, true
 	}
 	if len(p) == 0 {
+		if !c.alive() {
+			return 0, errClosed
+		}
 		return 0, nil
 	}
 	if c.budget <= 0 {

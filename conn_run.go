@@ -41,23 +41,35 @@ func (c *Conn) Event(r poll.Ready) bool {
 		return c.start()
 	}
 	if bits&stHup != 0 {
-		c.tellHangup()
+		c.tellHangup(stTold)
 	}
 	return true
 }
 
-// tellHangup tells a handler that is running that the peer has gone.
-func (c *Conn) tellHangup() {
+// tellHangup tells a handler that is running that the peer has gone, which told is for, or
+// that the connection has ended.
+func (c *Conn) tellHangup(told uint32) {
+	if c.hangupHandler() == nil {
+		return
+	}
 	for {
 		s := c.state.Load()
-		if s&stTold != 0 || s&stBusy == 0 || s&stClosed != 0 {
+		if s&told != 0 || s&stBusy == 0 || s&stClosed != 0 {
 			return
 		}
-		if c.state.CompareAndSwap(s, s|stTold) {
+		if c.state.CompareAndSwap(s, s|told) {
 			break
 		}
 	}
 	c.lp.Go(c.id, "hang-up", c.onHangup)
+}
+
+// hangupHandler returns the handler if it wants to know of a hang-up.
+func (c *Conn) hangupHandler() HangupHandler {
+	c.mu.Lock() // SetHandler may run at this moment
+	defer c.mu.Unlock()
+	h, _ := c.handler.(HangupHandler)
+	return h
 }
 
 // Run implements loop.Source: the strand is held already.
@@ -336,10 +348,7 @@ func (c *Conn) onHangup() {
 			c.panicked(v)
 		}
 	}()
-	c.mu.Lock() // SetHandler may run at this moment
-	h, ok := c.handler.(HangupHandler)
-	c.mu.Unlock()
-	if ok {
+	if h := c.hangupHandler(); h != nil {
 		h.OnHangup(c)
 	}
 }

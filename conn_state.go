@@ -34,6 +34,7 @@ const (
 	stEager // the handler is a buf.AheadReader
 	stAhead // stRead's event has been read for the handler: see Ahead
 
+	stEnded  // OnHangup has been called for an end on this side
 	stLooked // while stFull: what the peer has acknowledged was looked at since the kernel took something
 )
 

@@ -190,7 +190,9 @@ func (c *Conn) stuck(now, d uint32) (bits uint32) {
 		}
 	case !c.is(stLooked) && !loop.Before(now, last+d-d/2):
 		c.mu.Lock()
-		c.look()
+		if c.blocked {
+			c.look()
+		}
 		c.mu.Unlock()
 	}
 	return 0

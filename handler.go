@@ -64,8 +64,8 @@ type TimeoutHandler interface {
 // hung up, or that the connection was closed, while one of its callbacks is running,
 // which then may want to stop.
 type HangupHandler interface {
-	// OnHangup is called at most once, on a goroutine of its own and
-	// concurrently with the running callback. That may have ended meanwhile:
+	// OnHangup is called at most once for the peer's hang-up and once for the connection's
+	// end, on a goroutine of its own and concurrently with the running callback. That may have ended meanwhile:
 	// other callbacks, OnClose among them, may come before it.
 	OnHangup(c *Conn)
 }

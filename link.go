@@ -65,9 +65,9 @@ func (l *link) reset() {
 	}
 }
 
-// certain reports whether a read that finds nothing shows that nothing is there, so that a close will
-// be no reset. Over a net.Conn input may wait below it; then an end of our output may show, for it is
-// not worth waiting for a peer that cannot see it.
+// certain reports whether a close behind a read that has found nothing is as good as it can be. For a
+// descriptor it will be no reset. Over a net.Conn input may wait below it, so that it is better to end our
+// output first and read on, but for one that cannot say to its peer that no more will come.
 func (l *link) certain() bool {
 	if l.std == nil {
 		return true

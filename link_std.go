@@ -74,7 +74,7 @@ func (s *stdLink) pump() {
 		}
 		s.c.signal(bits)
 		if err != nil {
-			s.c.tellHangup()
+			s.c.tellHangup(stTold)
 			return
 		}
 	}

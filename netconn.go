@@ -9,7 +9,7 @@ import (
 )
 
 // NetConn turns the connection into a blocking net.Conn and returns it: from
-// now on there are no callbacks but OnClose, and whoever holds the net.Conn
+// now on there are no callbacks but OnClose and what Post is given, and whoever holds the net.Conn
 // reads and writes and closes. What Unread gave back is read first. Timeouts
 // and PauseRead are switched off. Strand only; the net.Conn may be used at
 // once, also in the callback, and for as long as one likes. Whoever asks again
@@ -32,6 +32,8 @@ func (c *Conn) NetConn() net.Conn {
 	}
 	if t := c.tls.Load(); t != nil {
 		t.begin(true)
+		r.view = &tlsNetConn{netConn{c: c}}
+	} else if c.TLS() != nil { // below a net.Conn
 		r.view = &tlsNetConn{netConn{c: c}}
 	} else {
 		r.view = &netConn{c: c}

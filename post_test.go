@@ -1,9 +1,11 @@
 package strand_test
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,5 +154,32 @@ func TestHangupByUs(t *testing.T) {
 				t.Fatal("the callback still waits")
 			}
 		})
+	}
+}
+
+// On a connection whose NetConn was taken, Done is not called beside its owner.
+func TestNetConnAndDone(t *testing.T) {
+	config := serverConfig(t)
+	var called atomic.Bool
+	a := serve(t, newEngine(t, strand.Options{}), func(*strand.Conn) strand.Handler {
+		return &hooks{open: func(c *strand.Conn) {
+			if err := c.StartTLS(config, &strand.TLSOptions{Done: func(*strand.Conn) { called.Store(true) }}); err != nil {
+				t.Error(err)
+			}
+			go func(nc net.Conn) { _, _ = io.Copy(nc, nc) }(c.NetConn())
+		}}
+	})
+	peer := tls.Client(dial(t, a), &tls.Config{InsecureSkipVerify: true})
+	for range 20 {
+		if _, err := io.WriteString(peer, "hello"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(peer, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	if called.Load() {
+		t.Error("it was called")
 	}
 }

@@ -4,6 +4,7 @@ package strand_test
 
 import (
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/d74363f0/strand"
 	"github.com/d74363f0/strand/internal/steady"
 )
+
+func init() { tellsAcked = true }
 
 // A peer that reads all the time is not one that takes nothing, though the kernel's buffer has room for more only now and then.
 // The portable transport does not know what a peer acknowledges.
@@ -51,4 +54,36 @@ func TestWriteTimeoutAndASteadyReader(t *testing.T) { // hazard 97
 			})
 		})
 	}
+}
+
+// What a peer read before the close counts for the close, too: to look at that moment would be to judge it by less time.
+func TestCloseLooksNoMoreThanNeeded(t *testing.T) {
+	const limit = 1200 * time.Millisecond
+	steady.Try(t, limit/8, func(t testing.TB) {
+		ended, conns := make(chan error, 1), make(chan *strand.Conn, 1)
+		a := serve(t, newEngine(t, strand.Options{MaxQueued: 64 << 20, CloseTimeout: limit}), func(*strand.Conn) strand.Handler {
+			return &hooks{
+				open: func(c *strand.Conn) {
+					c.SetWriteTimeout(limit)
+					if _, err := c.Write(make([]byte, 32<<20)); err != nil {
+						t.Error(err)
+					}
+					conns <- c
+				},
+				close: func(_ *strand.Conn, err error) { ended <- err },
+			}
+		})
+		peer := dial(t, a)
+		_ = peer.(*net.TCPConn).SetReadBuffer(64 << 10)
+		c := <-conns
+		closer := time.AfterFunc(limit-50*time.Millisecond, func() { _ = c.Close() })
+		defer closer.Stop()
+		p := make([]byte, 128<<10)
+		time.Sleep(limit / 4)
+		for began := time.Now(); time.Since(began) < 2*limit; time.Sleep(limit / 2) {
+			if _, err := io.ReadFull(peer, p); err != nil {
+				t.Fatalf("after %v: %v; OnClose: %v", time.Since(began), err, <-ended)
+			}
+		}
+	})
 }

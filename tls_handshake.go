@@ -172,7 +172,9 @@ func (t *tlsLayer) announce() {
 	}
 	f := t.done
 	t.done = nil
-	f(t.c)
+	if !t.c.is(stOwned) {
+		f(t.c)
+	}
 }
 
 // shaken ends the handshake: what was written meanwhile is sent, and the link

@@ -28,13 +28,14 @@ const (
 
 // Bounds that are not options.
 const (
-	readBlock   = 4 << 10         // bytes of the first Block for input
-	maxPending  = 64 << 10        // queued output beyond which no further request is begun
-	maxDrain    = 256 << 10       // bytes of an unread body that are discarded to keep the connection
-	drainTime   = 5 * time.Second // how long that may take
-	maxLinger   = 16 << 20        // bytes that are discarded behind our last response
-	lingerTime  = 2 * time.Second // how long a client may go on sending behind our last response
-	newConnIdle = 5 * time.Second // Shutdown closes a connection that sent nothing for this long
+	readBlock   = 4 << 10          // bytes of the first Block for input
+	maxPending  = 64 << 10         // queued output beyond which no further request is begun
+	maxDrain    = 256 << 10        // bytes of an unread body that are discarded to keep the connection
+	drainTime   = 5 * time.Second  // how long that may take
+	maxLinger   = 16 << 20         // bytes that are discarded behind our last response
+	lingerTime  = 2 * time.Second  // how long a client may go on sending behind our last response
+	lingerMost  = 30 * time.Second // and how long if it reads that all the while
+	newConnIdle = 5 * time.Second  // Shutdown closes a connection that sent nothing for this long
 )
 
 // conn is one connection of a Server: the strand.Handler that reads heads and serves them.
@@ -74,11 +75,12 @@ type connExtra struct {
 
 	began time.Time // when the head began of the request that is parsed, if that was before now
 
-	drain    *drain // modeDrain
-	lingered int    // bytes discarded behind the last response
-	lingerBy int64  // until when, in Unix nanoseconds
-	acked    uint64 // Conn.BytesAcked when last looked at while lingering
-	writeBy  int64  // when what is queued must have been sent, in Unix nanoseconds; 0: no limit
+	drain      *drain // modeDrain
+	lingered   int    // bytes discarded behind the last response
+	lingerBy   int64  // until when, in Unix nanoseconds
+	acked      uint64 // Conn.BytesAcked when last looked at while lingering
+	lingerMost int64  // until when what the kernel holds is waited for, in Unix nanoseconds
+	writeBy    int64  // when what is queued must have been sent, in Unix nanoseconds; 0: no limit
 }
 
 // rare returns the part of a connection that few need. An idle connection should have none.
@@ -216,8 +218,13 @@ func (hc *conn) OnClose(_ *strand.Conn, err error) {
 
 // OnHangup tells the running handler that its client has gone. It is called beside the
 // strand.
-func (hc *conn) OnHangup(*strand.Conn) {
-	if ex := hc.cur.Load(); ex != nil {
+func (hc *conn) OnHangup(c *strand.Conn) {
+	ex := hc.cur.Load()
+	switch {
+	case ex == nil:
+	case errors.Is(c.Flush(), net.ErrClosed): // the end of the connection, not of its input
+		ex.ctx.cancel(context.Canceled)
+	default:
 		ex.hangup()
 	}
 }
@@ -267,15 +274,17 @@ func (hc *conn) timer() {
 // stillReads reports whether the client of a lingering connection takes what the kernel holds for it, and
 // gives it more time if so.
 func (hc *conn) stillReads() bool {
+	x, now := hc.extra, time.Now()
 	acked := hc.c.BytesAcked()
-	if acked == hc.extra.acked || hc.c.Buffered() > 0 { // what is queued has the write timeout
+	moved := acked != x.acked
+	x.acked = acked
+	switch {
+	case hc.c.Buffered() > 0: // that has the write timeout; to close now would be to stop reading
+		x.lingerMost = now.Add(lingerMost).UnixNano()
+	case !moved || acked == hc.c.BytesOut() || now.UnixNano() >= x.lingerMost || hc.scope.srv.inShutdown.Load():
 		return false
 	}
-	hc.extra.acked = acked
-	if acked == hc.c.BytesOut() {
-		return false
-	}
-	hc.extra.lingerBy = time.Now().Add(lingerTime).UnixNano()
+	x.lingerBy = now.Add(lingerTime).UnixNano()
 	return true
 }
 
@@ -569,7 +578,11 @@ func (hc *conn) linger() {
 		hc.close()
 		return
 	}
-	hc.extra.lingered, hc.extra.lingerBy = 0, time.Now().Add(lingerTime).UnixNano()
+	if hc.scope.srv.writeProgressTimeout() <= 0 {
+		hc.c.SetWriteTimeout(lingerMost) // or nothing would bound what is queued
+	}
+	now := time.Now()
+	hc.extra.lingered, hc.extra.lingerBy, hc.extra.lingerMost = 0, now.Add(lingerTime).UnixNano(), now.Add(lingerMost).UnixNano()
 	hc.extra.acked = hc.c.BytesAcked()
 	hc.arm()
 	hc.discard()

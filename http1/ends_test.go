@@ -110,34 +110,47 @@ func TestDrainTimeoutLingers(t *testing.T) { // hazard 84
 
 // However a connection ends on this side, the context of its request does, too: who waits for that would wait for ever.
 func TestLocalCloseEndsTheContext(t *testing.T) {
+	const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	requests := map[string]string{
+		"pipelined":         get + get, // which hides the end of the input, not this one
+		"of an unread body": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+	}
 	for name, end := range map[string]func(ts *testServer, hc *conn){
 		"the net.Conn of ConnState": func(_ *testServer, hc *conn) { _ = hc.view().Close() },
 		"Abort":                     func(_ *testServer, hc *conn) { _ = hc.c.Abort() },
 		"Close":                     func(_ *testServer, hc *conn) { _ = hc.c.Close() },
 		"Server.Close":              func(ts *testServer, _ *conn) { _ = ts.Server.Close() },
 	} {
-		t.Run(name, func(t *testing.T) {
-			conns, ended := make(chan *conn, 1), make(chan error, 1)
-			ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				conns <- w.(*response).hc
-				<-r.Context().Done()
-				ended <- r.Context().Err()
-			}, nil)
-			c := ts.dial(t)
-			// What is pipelined hides the end of the input, not this one.
-			if _, err := io.WriteString(c, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2)); err != nil {
-				t.Fatal(err)
-			}
-			go end(ts, <-conns)
-			select {
-			case err := <-ended:
-				if err != context.Canceled {
-					t.Error(err)
-				}
-			case <-time.After(10 * time.Second):
-				t.Fatal("the handler still waits")
-			}
-		})
+		for kind, request := range requests {
+			t.Run(name+", "+kind, func(t *testing.T) { endsLocally(t, request, end) })
+		}
+	}
+}
+
+// endsLocally ends a connection on this side while the handler of its request waits.
+func endsLocally(t *testing.T, request string, end func(ts *testServer, hc *conn)) {
+	conns, ended, free := make(chan *conn, 1), make(chan error, 1), make(chan struct{})
+	ts := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		conns <- w.(*response).hc
+		select {
+		case <-r.Context().Done():
+			ended <- r.Context().Err()
+		case <-free:
+		}
+	}, nil)
+	c := ts.dial(t)
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	go end(ts, <-conns)
+	select {
+	case err := <-ended:
+		if err != context.Canceled {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		close(free)
+		t.Fatal("the handler still waits")
 	}
 }
 
@@ -151,7 +164,7 @@ func TestPipelinedRequestsAndTheEnd(t *testing.T) {
 		behind <- hc.peerGone()
 	}, nil)
 	c := ts.dial(t)
-	if _, err := io.WriteString(c, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2)); err != nil {
+	if _, err := io.WriteString(c, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 400)); err != nil { // more than one read takes
 		t.Fatal(err)
 	}
 	if <-before || !<-behind {
@@ -231,6 +244,10 @@ func TestNextProtoOverAnyListener(t *testing.T) {
 			s := &Server{Engine: e, TLSConfig: config, Handler: http.NotFoundHandler()}
 			s.TLSNextProto = map[string]func(*Server, net.Conn, http.Handler){
 				"spoken": func(_ *Server, nc net.Conn, _ http.Handler) {
+					state, ok := nc.(interface{ ConnectionState() tls.ConnectionState }) // by which x/net/http2 knows TLS
+					if !ok || state.ConnectionState().NegotiatedProtocol != "spoken" {
+						t.Errorf("a %T without the session's state", nc)
+					}
 					_, _ = io.WriteString(nc, "spoken\n")
 					_ = nc.Close()
 				},
@@ -269,4 +286,32 @@ func TestNextProtoOverAnyListener(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A lingering connection whose client reads slowly does not keep Shutdown waiting.
+func TestShutdownEndsLingering(t *testing.T) {
+	t.Parallel()
+	ts := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<20)) }, nil)
+	c := ts.dial(t)
+	_ = c.(*net.TCPConn).SetReadBuffer(32 << 10)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nX"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for p := make([]byte, 48<<10); ; time.Sleep(lingerTime / 4) {
+			if _, err := io.ReadFull(c, p); err != nil {
+				return
+			}
+		}
+	}()
+	time.Sleep(lingerTime / 4)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*lingerTime)
+	defer cancel()
+	if err := ts.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	_ = c.Close()
+	<-ended
 }

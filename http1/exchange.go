@@ -229,7 +229,7 @@ func (hc *conn) endAfter(left *drain) {
 	hc.linger()
 }
 
-// quiet reports whether it is certain that the kernel holds no input. To close a socket with input unread is
+// quiet reports whether it is certain that the kernel holds no input, or of no use to know. To close a socket with input unread is
 // to reset it, and a reset destroys what is on its way to the client (hazard 84).
 func (hc *conn) quiet() bool {
 	if !buf.Certain(hc.c) {

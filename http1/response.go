@@ -450,6 +450,7 @@ func (w *response) waitWrite(c *strand.Conn) error {
 // passing of the progress timeout, or without progress. mu is held.
 func (w *response) waitProgress(wait func(context.Context) (progress bool, err error)) error {
 	d := w.hc.scope.srv.writeProgressTimeout()
+	acked := w.hc.c.BytesAcked()
 	for {
 		var parent context.Context = &w.ex.life
 		if w.done {
@@ -469,7 +470,10 @@ func (w *response) waitProgress(wait func(context.Context) (progress bool, err e
 		case !errors.Is(err, context.DeadlineExceeded):
 			return err
 		case !progress:
-			return os.ErrDeadlineExceeded
+			was := acked
+			if acked = w.hc.c.BytesAcked(); acked == was { // what the client takes, the kernel need not have room for yet
+				return os.ErrDeadlineExceeded
+			}
 		}
 	}
 }

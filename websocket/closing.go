@@ -46,7 +46,7 @@ const lingerTime = time.Second
 // Close starts the closing handshake with code Normal. It returns at once: what
 // is queued is sent first, to a peer that takes some of it every Options.WriteTimeout
 // (CloseTimeout if that is none). When all is with the kernel, the peer has
-// Options.CloseTimeout, and an eighth, to answer, anew whenever it acknowledges some of what it
+// Options.CloseTimeout, and an eighth or 50 ms, to answer, anew whenever it acknowledges some of what it
 // has not yet; OnClose is called when all is over. A message that a Writer has begun is not
 // ended, and what waits behind it is not sent. Close after Close is harmless.
 func (c *Conn) Close() error {

@@ -79,7 +79,7 @@ type Options struct {
 	// from when on it is CloseTimeout.
 	WriteTimeout time.Duration
 
-	// CloseTimeout bounds the closing handshake: how long, and an eighth, the peer may take
+	// CloseTimeout bounds the closing handshake: how long, and an eighth or 50 ms, the peer may take
 	// to answer from when it last acknowledged some of what was sent; what is queued is
 	// WriteTimeout's. It is a callback that ends it: a handler that waits for its own OnClose
 	// waits for ever. Zero means 5 seconds.

@@ -6,6 +6,6 @@ package buf
 // reach what users must not.
 var Send func(conn any, b *Block) error
 
-// Certain reports whether a read from a connection that finds nothing shows that nothing is
-// there. It is package strand's, like Send.
+// Certain reports whether a connection may be closed when a read has found nothing: then nothing is
+// there, or there is no way to have it come first. It is package strand's, like Send.
 var Certain func(conn any) bool
