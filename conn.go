@@ -104,14 +104,16 @@ const (
 )
 
 func newConn(lp *shard, h Handler) *Conn {
-	c := &Conn{id: lastID.Add(1), lp: lp, handler: h, maxQueued: int32(min(lp.engine.opts.MaxQueued, maxInt32))}
+	c := &Conn{id: lastID.Add(1), lp: lp, handler: h, maxQueued: int32(min(lp.engine.opts.MaxQueued, maxQueue))}
 	if check.Enabled {
 		lp.engine.homing.add(c)
 	}
 	return c
 }
 
-const maxInt32 = 1<<31 - 1
+// maxQueue is the largest limit of the output in bytes: it is counted in 32 bits, and TLS adds up to
+// two percent to what was counted.
+const maxQueue = 1<<31 - 1<<26
 
 // lastID makes IDs that never repeat in a process.
 var lastID atomic.Uint64

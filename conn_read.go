@@ -48,8 +48,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.link.read(p)
 	if n > 0 {
-		// A short read took everything, unless the end may stand behind it.
-		c.readDone = n < len(p) && n < sock.Piece && !c.is(stHup|stDead)
+		// A short read took everything, unless the end may stand behind it, or it was one
+		// of a Unix socket, which also ends behind descriptors that were passed.
+		c.readDone = n < len(p) && n < sock.Piece && !c.is(stHup|stDead) && c.peer.kind != sock.Unix
 		c.budget -= int32(n)
 		c.came(n)
 		return n, nil

@@ -356,7 +356,9 @@ func (c *Conn) emptied() {
 
 // writeLate reports whether the write timeout passed while a callback ran, which
 // it will be told of afterwards. mu is held.
-func (c *Conn) writeLate() bool { return c.blocked && c.is(stWriteT) }
+func (c *Conn) writeLate() bool {
+	return c.blocked && c.is(stWriteT) && c.writeFor.Load() != 0
+}
 
 // wakeWriters lets WaitWrite go on. mu is held.
 func (c *Conn) wakeWriters() {
@@ -509,7 +511,7 @@ func (c *Conn) Buffered() int {
 // SetMaxQueued replaces Options.MaxQueued for this connection, in bytes.
 func (c *Conn) SetMaxQueued(n int) {
 	c.mu.Lock()
-	c.maxQueued = int32(max(1, min(n, maxInt32)))
+	c.maxQueued = int32(max(1, min(n, maxQueue)))
 	c.wakeWriters()
 	c.mu.Unlock()
 }

@@ -61,10 +61,10 @@ func (l *link) fdSendFile(f *os.File, n int) (int, error) {
 	}
 	sent := 0
 	var callErr error
-	err = raw.Control(func(src uintptr) { sent, callErr = l.fd.SendFile(int(src), n) })
-	if err == nil {
-		err = callErr
+	if raw.Control(func(src uintptr) { sent, callErr = l.fd.SendFile(int(src), n) }) != nil {
+		return 0, errNoSendFile // the file is closed, which reading it will tell
 	}
+	err = callErr
 	if sent == 0 && (err == syscall.EINVAL || err == syscall.ENOSYS || err == syscall.ESPIPE) {
 		return 0, errNoSendFile
 	}

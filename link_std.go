@@ -112,6 +112,13 @@ func (s *stdLink) guard(what string, err *error) {
 	s.c.abort(*err)
 }
 
+// boundInput gives the reader until CloseTimeout. No lock of ours is held.
+func (s *stdLink) boundInput() {
+	var err error
+	defer s.guard("SetReadDeadline", &err)
+	err = s.nc.SetReadDeadline(time.Now().Add(s.c.lp.engine.opts.CloseTimeout)) // a net.Conn that has none ends otherwise
+}
+
 // named says which connection a failed Write concerns, for which it asks the net.Conn. No lock
 // of ours is held.
 func (s *stdLink) named(err error) (named error) {
@@ -224,7 +231,7 @@ func (s *stdLink) write() {
 			}
 			c.mu.Unlock()
 			// What has come is still read; then the reader must find an end, too.
-			_ = s.nc.SetReadDeadline(time.Now().Add(c.lp.engine.opts.CloseTimeout))
+			s.boundInput()
 			return
 		}
 	}

@@ -2,6 +2,8 @@ package strand
 
 import (
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -59,6 +61,7 @@ func (n *tlsNetConn) ConnectionState() tls.ConnectionState {
 type netConn struct {
 	c      *Conn
 	rmu    sync.Mutex
+	wmu    sync.Mutex // one Write at a time, whole
 	rd, wd deadline
 }
 
@@ -75,12 +78,12 @@ func (n *netConn) Read(p []byte) (int, error) {
 			return 0, nil
 		}
 		if !c.opened() {
-			return 0, errClosed
+			return 0, n.ended("read", errClosed)
 		}
 		c.budget = readBudget
 		got, err := c.Read(p)
 		if err != ErrWouldBlock {
-			return got, err
+			return got, n.ended("read", err)
 		}
 		c.clear(stReadT) // the deadline of the Conn, not of the view: nobody else takes it, and a reader would not park
 		if !c.waitRead(expired) {
@@ -93,6 +96,8 @@ func (n *netConn) Read(p []byte) (int, error) {
 const writePiece = 64 << 10
 
 func (n *netConn) Write(p []byte) (int, error) {
+	n.wmu.Lock()
+	defer n.wmu.Unlock()
 	done := 0
 	for {
 		expired := n.wd.wait()
@@ -105,13 +110,31 @@ func (n *netConn) Write(p []byte) (int, error) {
 			continue
 		}
 		if err != ErrQueueFull {
-			return done, err
+			return done, n.ended("write", err)
 		}
 		err = n.c.waitWrite(expired, func() error { return n.timeout("write") })
 		if err != nil {
-			return done, err
+			return done, n.ended("write", err)
 		}
 	}
+}
+
+// ended returns what ended the connection in place of net.ErrClosed, which would say that
+// its owner had closed it: a handshake that failed, for one.
+func (n *netConn) ended(op string, err error) error {
+	if err != errClosed {
+		return err
+	}
+	why := n.c.reason()
+	switch {
+	case why == nil:
+		return err
+	case why == io.EOF && op == "read":
+		return why
+	case errors.As(why, new(*net.OpError)):
+		return why
+	}
+	return &net.OpError{Op: op, Net: n.c.link.network(n.c.peer.kind), Addr: n.c.RemoteAddr(), Err: why}
 }
 
 func (n *netConn) timeout(op string) error {

@@ -56,6 +56,11 @@ func (t *tlsLayer) intercept() bool {
 	switch t.state.Load() {
 	case tlsReady:
 		t.drained = false // there is news from the poller
+		if t.done != nil { // which may have come before the post that announces the handshake's end
+			t.announce()
+			t.c.state.Or(stRead) // what Done did decides about it
+			return true
+		}
 		return false
 	case tlsWaiting:
 		if t.begin(true) {

@@ -89,6 +89,11 @@ func (t *tlsLayer) Write(rec []byte) (int, error) {
 	if c.phase == closed {
 		return 0, errClosed
 	}
+	if c.fin != finNone && t.ready() {
+		// The answer to a KeyUpdate, for which there is no way any more. An error would have
+		// crypto/tls keep the old key for reading, and lose what the peer still sends.
+		return len(rec), nil
+	}
 	if r := c.rare.Load(); r != nil {
 		if err := r.writeError(); err != nil {
 			return 0, err
@@ -98,6 +103,7 @@ func (t *tlsLayer) Write(rec []byte) (int, error) {
 		t.control = 0
 	} else if !t.gather {
 		if t.control += int32(len(rec)); t.control > maxControl {
+			c.link.reset()
 			c.retire(errTLSFlood)
 			return 0, errClosed
 		}

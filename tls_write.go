@@ -57,8 +57,12 @@ func (t *tlsLayer) send(head []byte, bufs [][]byte, s string) (int, error) {
 	switch {
 	case err == buf.ErrExhausted:
 		return 0, err // before the first record
-	case err != nil:
-		return 0, errClosed // the queue takes every record until the end
+	case err != nil: // the queue takes every record until the end
+		if r := c.rare.Load(); r != nil && r.writeError() != nil {
+			err = r.writeError()
+			return 0, err
+		}
+		return 0, errClosed
 	}
 	return n, nil
 }

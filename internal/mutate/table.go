@@ -115,7 +115,7 @@ var mutants = []mutant{
 	{"listener.go", "		case <-l.quit:\n			l.end(net.ErrClosed)\n			return\n", "", "a listener that fails for ever is never ended", ""},
 	{"conn_run.go", "	c.notIdle(began)\n", "	_ = began\n", "a callback's time counts as idle", ""},
 	{"conn_run.go", "	if c.eof && !c.unread {", "	if c.eof {", "what Unread gave back behind the end is forgotten", ""},
-	{"conn_write.go", "	c.maxQueued = int32(max(1, min(n, maxInt32)))\n	c.wakeWriters()\n", "	c.maxQueued = int32(max(1, min(n, maxInt32)))\n", "who waits for room is not told of a larger limit", ""},
+	{"conn_write.go", "	c.maxQueued = int32(max(1, min(n, maxQueue)))\n	c.wakeWriters()\n", "	c.maxQueued = int32(max(1, min(n, maxQueue)))\n", "who waits for room is not told of a larger limit", ""},
 	{"conn_close.go", "	c.fin = finWanted\n	c.wakeWriters()\n", "	c.fin = finWanted\n", "who waits to write does not learn of CloseWrite", ""},
 	{"tls_handshake.go", "	case tlsFailed:\n		return true // only the alert is still sent\n", "", "a failed handshake has the strand turn in circles", ""},
 	{"conn_tls.go", "		if !c.alive() { // or who", "		if false { // or who", "who reads and waits in turn over TLS does so for ever behind the end", ""},
