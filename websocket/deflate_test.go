@@ -161,3 +161,22 @@ func TestFinalBlocks(t *testing.T) {
 	r.send(frame(0xc1, strings.Repeat("\x03\x00", 1000)))
 	r.expectClose(InvalidPayload)
 }
+
+// TestEndlessCompressed: what a FrameHandler without MaxMessage has to hold of a compressed message is bounded all
+// the same, however small its fragments are, and an announced length is not waited for.
+func TestEndlessCompressed(t *testing.T) {
+	o := &Options{MaxMessage: -1, Compression: &Compression{}}
+	piece := strings.Repeat("\x00", 64<<10)
+	fragments := frame(0x42, piece) + strings.Repeat(frame(0x00, piece), DefaultMaxMessage/len(piece)-1)
+	for _, in := range []string{fragments + frame(0x00, "\x00"), "\xc2\xff\x00\x00\x00\x00\x00\x10\x00\x01mask"} {
+		h := &pieces{tester: newTester(), done: make(chan string, 10)}
+		url := serve(t, "strand", o, func() Handler { return h })
+		r := rawDial(t, url, "Sec-WebSocket-Extensions: permessage-deflate\r\n", "")
+		r.send(in)
+		r.expectClose(TooBig)
+		_ = r.nc.Close()
+		if e := h.wait(t); e.Code != TooBig || !e.Local {
+			t.Errorf("OnClose received %+v", e)
+		}
+	}
+}

@@ -42,7 +42,9 @@ type BufferHandler interface {
 
 // FrameHandler is a Handler that takes messages piece by piece as they arrive,
 // so that none needs to fit into memory; its OnMessage is not called. A
-// compressed message is held in its compressed form until it is complete.
+// compressed message is held in its compressed form until it is complete; if
+// Options.MaxMessage is negative, one whose compressed form is longer than
+// DefaultMaxMessage, 1 MiB, closes the connection with TooBig.
 type FrameHandler interface {
 	Handler
 	// OnFrame is called with the next piece of a message, which is the handler's

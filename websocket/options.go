@@ -53,7 +53,8 @@ type Options struct {
 
 	// MaxMessage bounds a received message in bytes, after decompression; beyond
 	// it the connection is closed with TooBig. Zero means 1 MiB, a negative number
-	// no bound, which only a FrameHandler should use.
+	// no bound, which only a FrameHandler should use; for one, what is held of a
+	// compressed message, until that is complete, is bounded by 1 MiB all the same.
 	MaxMessage int64
 
 	// MaxFragments bounds the frames of a received message. Zero means 524,288.

@@ -124,6 +124,16 @@ func (c *Conn) discard(scratch []byte) {
 	}
 }
 
+// limits returns the bounds of a message. A FrameHandler without one still has one
+// for what cannot be handed on as it comes: the compressed form (see FrameHandler).
+func (c *Conn) limits() ws.Limits {
+	l := c.o.limits()
+	if c.kind == inPieces {
+		l.Compressed = DefaultMaxMessage
+	}
+	return l
+}
+
 // feed takes received bytes, all of them unless the connection ends.
 func (c *Conn) feed(p []byte) {
 	for len(p) > 0 && c.state.Load() < stateEnding {
@@ -167,7 +177,7 @@ func (c *Conn) feedWhole(p []byte) int {
 		return end
 	}
 	var m ws.Message
-	if bad = m.Begin(h, c.o.limits()); bad != nil {
+	if bad = m.Begin(h, c.limits()); bad != nil {
 		c.failWith(bad)
 		return 0
 	}
@@ -198,7 +208,7 @@ func (c *Conn) feedHead(p []byte) int {
 	h, length, bad := ws.ParseHeader(in.head[:in.nhead+n], c.peer(), c.deflate() != nil)
 	switch {
 	case bad == nil && length > 0:
-		bad = in.m.Begin(h, c.o.limits())
+		bad = in.m.Begin(h, c.limits())
 	case bad == nil:
 		bad = in.m.Check(h.Op)
 	}

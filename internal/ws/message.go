@@ -2,8 +2,9 @@ package ws
 
 // Limits bounds what one message may take. A zero field means no bound.
 type Limits struct {
-	Message   int64 // bytes of the message, summed over its frames
-	Fragments int   // frames of one message, empty ones included
+	Message    int64 // bytes of the message, summed over its frames
+	Fragments  int   // frames of one message, empty ones included
+	Compressed int64 // bytes of a compressed message as it is received, where Message is zero
 }
 
 // Message is the state of the message that is being received: which frames may
@@ -47,6 +48,7 @@ func (m *Message) Check(op Opcode) *Error {
 // stand here or passes a limit. Control frames change nothing. For a compressed
 // message the limit is applied to what is received with some room for what
 // compression may add; whoever inflates it applies the limit to the result.
+// Without that limit it is Compressed that bounds it.
 func (m *Message) Begin(h Header, lim Limits) *Error {
 	if h.Op.Control() {
 		return nil
@@ -61,20 +63,31 @@ func (m *Message) Begin(h Header, lim Limits) *Error {
 	if lim.Fragments > 0 && m.fragments > lim.Fragments {
 		return errFragments
 	}
-	return m.grow(h.Length, lim.Message)
+	return m.add(h.Length, m.bound(lim))
 }
 
-// grow adds a declared length without ever overflowing.
-func (m *Message) grow(n, limit int64) *Error {
-	const most = 1<<63 - 1
-	if limit <= 0 {
-		limit = most
+// maxSize is the largest size that can be counted.
+const maxSize = 1<<63 - 1
+
+// bound returns how many bytes of the message may be received; zero for any number.
+func (m *Message) bound(lim Limits) int64 {
+	if !m.compressed {
+		return lim.Message
 	}
-	if m.compressed {
-		// Stored blocks add five bytes to each 64 KiB; leave several times that.
-		if room := limit>>10 + 64; limit <= most-room {
-			limit += room
-		}
+	if lim.Message <= 0 {
+		return lim.Compressed
+	}
+	// Stored blocks add five bytes to each 64 KiB; leave several times that.
+	if room := lim.Message>>10 + 64; lim.Message <= maxSize-room {
+		return lim.Message + room
+	}
+	return lim.Message
+}
+
+// add adds a declared length without ever overflowing. Zero means no limit.
+func (m *Message) add(n, limit int64) *Error {
+	if limit <= 0 {
+		limit = maxSize
 	}
 	if n > limit-m.size {
 		return errMessageSize

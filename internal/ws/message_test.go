@@ -32,6 +32,10 @@ func TestMessageSequences(t *testing.T) {
 		{"sum overflows", []Header{{Op: OpBinary, Length: 1<<63 - 1}, last}, Limits{}, errMessageSize},
 		{"compressed near the limit", []Header{{Op: OpBinary, Length: 120, RSV1: true}}, Limits{Message: 100}, nil},
 		{"compressed over", []Header{{Op: OpBinary, Length: 165, RSV1: true}}, Limits{Message: 100}, errMessageSize},
+		{"compressed, without a limit", []Header{{Op: OpBinary, Length: 1 << 40, RSV1: true}}, Limits{}, nil},
+		{"compressed at its limit", []Header{{Op: OpBinary, Length: 90, RSV1: true}, more}, Limits{Compressed: 100}, nil},
+		{"compressed over its limit", []Header{{Op: OpBinary, Length: 91, RSV1: true}, more}, Limits{Compressed: 100}, errMessageSize},
+		{"the limit of compressed ones", []Header{{Op: OpBinary, Length: 101}}, Limits{Compressed: 100}, nil},
 		{"compressed, no overflow", []Header{{Op: OpBinary, Length: 5, RSV1: true}}, Limits{Message: 1<<63 - 1}, nil},
 	}
 	for _, tt := range tests {
