@@ -66,7 +66,7 @@ func (d *dialer) dialNet(ctx context.Context, u, proxy *url.URL) (nc net.Conn, e
 	raw := nc
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	defer func() {
-		if !stop() && err == nil {
+		if !stop() { // what failed then is the deadline, which stands for ctx
 			err = ctx.Err()
 		}
 		if err != nil {

@@ -212,3 +212,33 @@ func TestProxyEndlessHead(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDialSilentProxy: what ends a Dial through a proxy that does not answer is its context, or its timeout.
+func TestDialSilentProxy(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, tt := range []struct {
+		cancel  bool
+		timeout time.Duration
+		want    error
+	}{
+		{false, 50 * time.Millisecond, context.DeadlineExceeded},
+		{true, 0, context.Canceled},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		if tt.cancel {
+			time.AfterFunc(50*time.Millisecond, cancel)
+		}
+		_, _, err = Dial(ctx, "ws://far.example/", newTester(), &DialOptions{
+			HandshakeTimeout: tt.timeout,
+			Proxy:            func(*http.Request) (*url.URL, error) { return url.Parse("http://" + l.Addr().String()) },
+		})
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%v, want %v", err, tt.want)
+		}
+	}
+}
