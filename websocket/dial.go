@@ -30,7 +30,8 @@ type DialOptions struct {
 	// left out.
 	Header http.Header
 
-	// Host replaces the URL's host in the Host field.
+	// Host replaces the URL's host in the Host field. The zone of an IPv6 address is
+	// left out, as the URL's is.
 	Host string
 
 	// TLSConfig is for wss. Nil means the zero tls.Config.
@@ -142,6 +143,7 @@ func (d *dialer) prepare(u *url.URL) error {
 	if d.o.Host != "" {
 		host = d.o.Host
 	}
+	host = removeZone(host)
 	var b strings.Builder
 	b.WriteString("GET " + u.RequestURI() + " HTTP/1.1\r\nHost: " + host +
 		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: " + ws.Version +

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/d74363f0/strand"
@@ -79,7 +80,7 @@ func (d *dialer) dialNet(ctx context.Context, u, proxy *url.URL) (nc net.Conn, e
 		}
 	}
 	if proxy != nil {
-		if err = connectProxy(nc, hostPort(u), proxy.User); err != nil {
+		if err = connectProxy(nc, removeZone(hostPort(u)), proxy.User); err != nil {
 			return nil, err
 		}
 	}
@@ -145,4 +146,17 @@ func hostPort(u *url.URL) string {
 		port = "443"
 	}
 	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// removeZone removes the zone of a literal IPv6 address, which means something on
+// this host alone and may not be sent (RFC 6874 section 4).
+func removeZone(host string) string {
+	end := strings.LastIndexByte(host, ']')
+	if end < 0 || host[0] != '[' {
+		return host
+	}
+	if zone := strings.IndexByte(host[:end], '%'); zone >= 0 {
+		return host[:zone] + host[end:]
+	}
+	return host
 }

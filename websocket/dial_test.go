@@ -242,3 +242,45 @@ func TestDialSilentProxy(t *testing.T) {
 		}
 	}
 }
+
+// TestDialZone: the zone of an IPv6 address is dialed, and sent neither to the server nor to a proxy.
+func TestDialZone(t *testing.T) {
+	for _, tt := range []struct {
+		url, host, want string
+		proxied         bool
+	}{
+		{"ws://[fe80::1%25eth0]:8080/", "", "[fe80::1]:8080", false},
+		{"ws://[fe80::1%25eth0]/", "", "[fe80::1]", false},
+		{"ws://[fe80::1]:8080/", "", "[fe80::1]:8080", false},
+		{"ws://other.example/", "[fe80::2%eth0]", "[fe80::2]", false},
+		{"ws://[fe80::1%25eth0]/", "", "[fe80::1]:80", true},
+	} {
+		got := make(chan *http.Request, 1)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got <- r
+			http.Error(w, "no", http.StatusForbidden)
+		}))
+		o := &DialOptions{Host: tt.host, NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if !tt.proxied && tt.host == "" && strings.Contains(tt.url, "%") != strings.Contains(addr, "%eth0]") {
+				t.Errorf("%s: dialed %s", tt.url, addr)
+			}
+			return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+		}}
+		o.Proxy = func(*http.Request) (*url.URL, error) {
+			if tt.proxied {
+				return url.Parse(s.URL)
+			}
+			return nil, nil
+		}
+		_, _, err := Dial(context.Background(), tt.url, newTester(), o)
+		var he *HandshakeError
+		if !errors.As(err, &he) || he.Status != http.StatusForbidden {
+			t.Fatalf("%s: %v", tt.url, err)
+		}
+		r := <-got
+		if r.Host != tt.want || tt.proxied && r.RequestURI != tt.want {
+			t.Errorf("%s: Host %q of %q, want %q", tt.url, r.Host, r.RequestURI, tt.want)
+		}
+		s.Close()
+	}
+}
