@@ -23,10 +23,15 @@ import (
 // A handshake that breaks RFC 6455 is answered with 400, 405 or 426, one from a
 // page of a foreign origin with 403 (see Options.Origins), and a *HandshakeError
 // is returned. A connection that cannot be taken from its server is answered with
-// 501, and fields or subprotocols of ours that no answer may have with 500; the
-// error is another one then. Either way the HTTP handler has nothing more to do.
+// 501, and fields or subprotocols of ours that no answer may have, or a malformed
+// pattern in Options.Origins, with 500; the error is another one then. Either way the HTTP handler has nothing more to do.
 func Accept(w http.ResponseWriter, r *http.Request, h Handler, o *Options) (*Conn, error) {
 	o = o.orDefault()
+	// Before any origin is refused, or this would look like a foreign one.
+	if bad, ok := ws.CheckPatterns(o.Origins); !ok {
+		_ = refuse(w, &ws.HandshakeError{Code: http.StatusInternalServerError, Reason: "bad options"})
+		return nil, fmt.Errorf("websocket: malformed pattern %q in Options.Origins", bad)
+	}
 	key, refusal := checkRequest(r, o)
 	if refusal != nil {
 		return nil, refuse(w, refusal)

@@ -284,3 +284,20 @@ func TestDialZone(t *testing.T) {
 		s.Close()
 	}
 }
+
+// TestAcceptBadPattern: a malformed pattern is the application's mistake, of which it learns even when nobody needs the pattern.
+func TestAcceptBadPattern(t *testing.T) {
+	for _, extra := range []string{"", "Origin: http://x\r\n", "Origin: http://a.example\r\n"} {
+		var err error
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err = Accept(w, r, newTester(), &Options{Origins: []string{"*", "http://[a.example"}})
+		}))
+		r := rawConnect(t, "ws"+strings.TrimPrefix(s.URL, "http"))
+		r.send(rawHandshake + extra + "\r\n")
+		r.response()
+		s.Close()
+		if r.resp.StatusCode != 500 || err == nil || !strings.Contains(err.Error(), `"http://[a.example"`) {
+			t.Errorf("%q: status %d, %v", extra, r.resp.StatusCode, err)
+		}
+	}
+}

@@ -43,8 +43,9 @@ const (
 type Options struct {
 	// Origins are the foreign origins that a server lets in, beside its own host:
 	// patterns as of path.Match for the host and port ("*.example.com"), or for
-	// the whole origin if they contain "://". "*" lets every page in; "null" must
-	// be named. Ignored by clients.
+	// the whole origin if they contain "://" ("file://", "http://[::1]:3000"). Case
+	// does not matter. "*" lets every page in but one whose origin is "null", which
+	// must be named. A malformed pattern makes Accept fail. Ignored by clients.
 	Origins []string
 
 	// Subprotocols are the application protocols, in order of preference. A server

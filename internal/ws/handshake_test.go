@@ -213,7 +213,21 @@ func TestCheckOrigin(t *testing.T) {
 		{"http://user@example.com", "example.com", nil, false},
 		{"http://example.com/", "example.com", nil, false},
 		{"http://example.com?x", "example.com", nil, false},
-		{"file://", "example.com", []string{"*"}, false},
+		{"file://", "example.com", nil, false},
+		{"file://", "", nil, false},
+		{"file://", "example.com", []string{"*"}, true},
+		{"file://", "example.com", []string{"file://"}, true},
+		{"file://", "example.com", []string{"FILE://*"}, true},
+		{"file://", "example.com", []string{"", "**", "null", "*.example.com", "http://*"}, false},
+		{"file:", "example.com", []string{"*"}, false},
+		{"file:x", "example.com", []string{"*"}, false},
+		{"file:///x", "example.com", []string{"*", "file://*"}, false},
+		{"http://", "", nil, false},
+		{"http://[::1]:3000", "example.com", []string{"http://[::1]:3000"}, true},
+		{"http://[2001:DB8::1]:3000", "example.com", []string{"[2001:db8::1]:3000"}, true},
+		{"http://[2001:db8::1]", "example.com", []string{"HTTP://[2001:DB8::1]"}, true},
+		{"http://[::2]:3000", "example.com", []string{"http://[::1]:3000"}, false},
+		{"http://app.example.com", "example.com", []string{"app.example.com"}, true},
 		{"chrome-extension://abc", "abc", nil, false},
 		{"chrome-extension://abc", "example.com", []string{"chrome-extension://abc"}, true},
 		{"https://app.example.com", "example.com", []string{"*.example.com"}, true},
@@ -237,5 +251,17 @@ func TestCheckOrigin(t *testing.T) {
 	}
 	if CheckOrigin([]string{"http://example.com", "http://example.com"}, "example.com", []string{"*"}) == nil {
 		t.Error("two Origin fields were accepted")
+	}
+}
+
+func TestCheckPatterns(t *testing.T) {
+	good := []string{"*", "null", "file://", "*.example.com", "https://*.example.com:8443", "[::1]:3000", "http://[2001:db8::1]", "[a-z].example.com", ""}
+	if bad, ok := CheckPatterns(good); !ok {
+		t.Errorf("%q is malformed", bad)
+	}
+	for _, p := range []string{"[", "http://[a", "[]", "[a-]", "*.example.com\\", "*a[", "x*["} {
+		if bad, ok := CheckPatterns(append(good, p)); ok || bad != p {
+			t.Errorf("%q: %q, %v", p, bad, ok)
+		}
 	}
 }

@@ -10,9 +10,11 @@ import (
 // 10.2). origins is the values of the Origin field and host is the request's
 // Host. Without an Origin the client is not a browser, and is let through. An
 // Origin whose host and port are those of host is let through, where the default
-// port of its scheme equals no port. Any other must match one of allowed: a
-// pattern as of path.Match, in any case, for the origin's host and port, or with
-// "://" in it for the whole origin. "null" must be allowed by that name.
+// port of its scheme equals no port. Any other must match one of allowed, in any
+// case: by being the same, or as a pattern as of path.Match, for the origin's host
+// and port, or with "://" in it for the whole origin. An origin without a host, as
+// "file://", can only match the latter and "*". "null" must be allowed by that
+// name. Malformed patterns match nothing but themselves (CheckPatterns).
 func CheckOrigin(origins []string, host string, allowed []string) *HandshakeError {
 	if len(origins) == 0 {
 		return nil
@@ -25,23 +27,45 @@ func CheckOrigin(origins []string, host string, allowed []string) *HandshakeErro
 		return allowedByName(origin, allowed)
 	}
 	u, err := url.Parse(origin)
-	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil ||
+	if err != nil || u.Scheme == "" || !strings.Contains(origin, "://") || u.User != nil ||
 		u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return &HandshakeError{403, "malformed Origin"}
 	}
-	if sameHost(u, strings.ToLower(host)) {
+	if u.Host != "" && sameHost(u, strings.ToLower(host)) {
 		return nil
 	}
 	for _, p := range allowed {
-		subject := u.Host
-		if strings.Contains(p, "://") {
-			subject = origin
-		}
-		if ok, err := path.Match(strings.ToLower(p), subject); ok && err == nil {
+		if allows(strings.ToLower(p), origin, u.Host) {
 			return nil
 		}
 	}
 	return &HandshakeError{403, "foreign Origin"}
+}
+
+// allows reports whether a pattern lets an origin in. All are in lower case.
+func allows(pattern, origin, host string) bool {
+	subject := host
+	if strings.Contains(pattern, "://") {
+		subject = origin
+	} else if host == "" {
+		return pattern == "*"
+	}
+	if pattern == subject { // an IPv6 address is a class of characters to path.Match
+		return true
+	}
+	ok, err := path.Match(pattern, subject)
+	return ok && err == nil
+}
+
+// CheckPatterns returns the first of a server's patterns that is malformed, and
+// would never match.
+func CheckPatterns(allowed []string) (bad string, ok bool) {
+	for _, p := range allowed {
+		if _, err := path.Match(p, ""); err != nil {
+			return p, false
+		}
+	}
+	return "", true
 }
 
 func allowedByName(name string, allowed []string) *HandshakeError {
