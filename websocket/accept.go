@@ -29,16 +29,16 @@ func Accept(w http.ResponseWriter, r *http.Request, h Handler, o *Options) (*Con
 	o = o.orDefault()
 	// Before any origin is refused, or this would look like a foreign one.
 	if bad, ok := ws.CheckPatterns(o.Origins); !ok {
-		_ = refuse(w, &ws.HandshakeError{Code: http.StatusInternalServerError, Reason: "bad options"})
+		_ = refuse(w, r, &ws.HandshakeError{Code: http.StatusInternalServerError, Reason: "bad options"})
 		return nil, fmt.Errorf("websocket: malformed pattern %q in Options.Origins", bad)
 	}
 	key, refusal := checkRequest(r, o)
 	if refusal != nil {
-		return nil, refuse(w, refusal)
+		return nil, refuse(w, r, refusal)
 	}
 	neg, answer, err := negotiate(w, r, key, o)
 	if err != nil {
-		_ = refuse(w, &ws.HandshakeError{Code: http.StatusInternalServerError, Reason: "bad answer"})
+		_ = refuse(w, r, &ws.HandshakeError{Code: http.StatusInternalServerError, Reason: "bad answer"})
 		return nil, err
 	}
 	c := newConn(h, o, neg, false)
@@ -47,7 +47,7 @@ func Accept(w http.ResponseWriter, r *http.Request, h Handler, o *Options) (*Con
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		_ = refuse(w, &ws.HandshakeError{Code: http.StatusNotImplemented, Reason: "cannot upgrade"})
+		_ = refuse(w, r, &ws.HandshakeError{Code: http.StatusNotImplemented, Reason: "cannot upgrade"})
 		if errors.Is(err, http.ErrNotSupported) {
 			err = errNoConn
 		}
@@ -73,8 +73,8 @@ func checkRequest(r *http.Request, o *Options) (key string, refusal *ws.Handshak
 }
 
 // refuse answers with an error and returns it.
-func refuse(w http.ResponseWriter, e *ws.HandshakeError) error {
-	for _, f := range e.Fields() {
+func refuse(w http.ResponseWriter, r *http.Request, e *ws.HandshakeError) error {
+	for _, f := range e.Fields(r.ProtoMajor) {
 		w.Header().Set(f[0], f[1])
 	}
 	http.Error(w, "websocket: "+e.Reason, e.Code)

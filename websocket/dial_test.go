@@ -301,3 +301,19 @@ func TestAcceptBadPattern(t *testing.T) {
 		}
 	}
 }
+
+// TestRefuseHTTP2: what is refused over HTTP/2, whose requests have no Upgrade, is refused without fields that only
+// HTTP/1 has.
+func TestRefuseHTTP2(t *testing.T) {
+	for major, upgrade := range map[int]string{1: "websocket", 2: "", 3: ""} {
+		r := httptest.NewRequest("GET", "https://x/", nil)
+		r.ProtoMajor = major
+		w := httptest.NewRecorder()
+		_, err := Accept(w, r, newTester(), nil)
+		h := w.Header()
+		if err == nil || w.Code != http.StatusUpgradeRequired || h.Get("Upgrade") != upgrade ||
+			(h.Get("Connection") == "") != (upgrade == "") || h.Get("Sec-WebSocket-Version") != "13" {
+			t.Errorf("HTTP/%d: %d, %v, %v", major, w.Code, h, err)
+		}
+	}
+}

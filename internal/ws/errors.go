@@ -32,12 +32,16 @@ func (e *HandshakeError) Error() string {
 }
 
 // Fields returns the name and value pairs that the refusal must carry beside
-// its status (RFC 6455 section 4.4, RFC 9110 sections 15.5.6 and 15.5.22).
-func (e *HandshakeError) Fields() [][2]string {
-	switch e.Code {
-	case 405:
+// its status (RFC 6455 section 4.4, RFC 9110 sections 15.5.6 and 15.5.22). major
+// is the request's version of HTTP: from 2 on fields of the connection would make
+// the whole response malformed (RFC 9113 section 8.2.2).
+func (e *HandshakeError) Fields(major int) [][2]string {
+	switch {
+	case e.Code == 405:
 		return [][2]string{{"Allow", "GET"}}
-	case 426:
+	case e.Code == 426 && major >= 2:
+		return [][2]string{{"Sec-WebSocket-Version", Version}}
+	case e.Code == 426:
 		return [][2]string{
 			{"Upgrade", "websocket"},
 			{"Connection", "Upgrade"},

@@ -86,20 +86,25 @@ func TestCheckRequest(t *testing.T) {
 }
 
 func TestRefusalFields(t *testing.T) {
-	fields := func(code int) string {
+	fields := func(code, major int) string {
 		var all []string
-		for _, f := range (&HandshakeError{Code: code}).Fields() {
+		for _, f := range (&HandshakeError{Code: code}).Fields(major) {
 			all = append(all, f[0]+": "+f[1])
 		}
 		return strings.Join(all, "\n")
 	}
-	if got := fields(426); got != "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13" {
+	if got := fields(426, 1); got != "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13" {
 		t.Errorf("426: %q", got)
 	}
-	if got := fields(405); got != "Allow: GET" {
+	for _, major := range []int{2, 3} {
+		if got := fields(426, major); got != "Sec-WebSocket-Version: 13" {
+			t.Errorf("426 over HTTP/%d: %q", major, got)
+		}
+	}
+	if got := fields(405, 1); got != "Allow: GET" {
 		t.Errorf("405: %q", got)
 	}
-	if got := fields(400); got != "" {
+	if got := fields(400, 1); got != "" {
 		t.Errorf("400: %q", got)
 	}
 }
