@@ -53,13 +53,16 @@ type DialOptions struct {
 // server or of a proxy.
 const maxResponse = 64 << 10
 
-// errResponse is returned for a server that does not speak HTTP.
+// errResponse is returned for a server that does not speak HTTP, or ends in the head
+// of its response, and for heads that are too long.
 var errResponse = errors.New("websocket: malformed response to the handshake")
 
 // Dial opens a WebSocket to a ws or wss URL. ctx is for the handshake only.
 // h.OnOpen is called before Dial returns, and not at all if it returns an error. If the server answered but the
 // handshake failed, the response is returned with the error, a
-// *HandshakeError; its body holds at most what arrived together with its head.
+// *HandshakeError; its body holds at most what arrived together with its head. If
+// it ended the connection without an answer, the error wraps io.ErrUnexpectedEOF, or
+// what reading failed with.
 func Dial(ctx context.Context, rawURL string, h Handler, o *DialOptions) (*Conn, *http.Response, error) {
 	if o == nil {
 		o = &DialOptions{}
@@ -200,10 +203,22 @@ func (d *dialer) OnReadable(sc *strand.Conn) {
 			return
 		}
 		if err != nil || len(d.head) > maxResponse {
-			d.fail(sc, errResponse)
+			d.fail(sc, d.noResponse(err))
 			return
 		}
 	}
+}
+
+// noResponse is the error for a head that did not come whole, because reading ended
+// with cause. Where nothing of one came, that is what tells why.
+func (d *dialer) noResponse(cause error) error {
+	if cause == nil || len(d.head) > 0 {
+		return errResponse
+	}
+	if errors.Is(cause, io.EOF) {
+		cause = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("websocket: no response to the handshake: %w", cause)
 }
 
 // OnDrained has nothing to do.
@@ -211,8 +226,11 @@ func (d *dialer) OnDrained(*strand.Conn) {}
 
 // OnClose tells Dial that there will be no response.
 func (d *dialer) OnClose(_ *strand.Conn, err error) {
-	if err == nil {
+	switch {
+	case err == nil:
 		err = errAdopt
+	case len(d.head) == 0:
+		err = d.noResponse(err)
 	}
 	d.tell(err)
 }

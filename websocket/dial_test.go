@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -315,5 +316,34 @@ func TestRefuseHTTP2(t *testing.T) {
 			(h.Get("Connection") == "") != (upgrade == "") || h.Get("Sec-WebSocket-Version") != "13" {
 			t.Errorf("HTTP/%d: %d, %v, %v", major, w.Code, h, err)
 		}
+	}
+}
+
+// TestDialNoResponse: a server that says nothing is told from one that says what is no response.
+func TestDialNoResponse(t *testing.T) {
+	for said, want := range map[string]error{
+		"":                           io.ErrUnexpectedEOF,
+		"HTTP/1.1 103 x\r\n\r\n":     io.ErrUnexpectedEOF,
+		"HTTP/1.1 101 Swi":           errResponse,
+		"220 smtp.example ESMTP\r\n": errResponse,
+		"reset":                      syscall.ECONNRESET,
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			nc, _, _ := w.(http.Hijacker).Hijack()
+			if said == "reset" {
+				_ = nc.(*net.TCPConn).SetLinger(0)
+			} else {
+				_, _ = io.WriteString(nc, said)
+			}
+			_ = nc.Close()
+		}))
+		_, resp, err := Dial(context.Background(), "ws"+strings.TrimPrefix(s.URL, "http"), newTester(), nil)
+		if !errors.Is(err, want) || resp != nil {
+			t.Errorf("%q: %v, want %v", said, err, want)
+		}
+		if want != errResponse && (err == nil || !strings.HasPrefix(err.Error(), "websocket: no response to the handshake: ")) {
+			t.Errorf("%q: %v", said, err)
+		}
+		s.Close()
 	}
 }
