@@ -187,11 +187,11 @@ func CheckResponse(r Response, key string, protocols []string) (string, *Handsha
 }
 
 // hasToken reports whether a comma-separated list, which may be spread over
-// several values, has the token, in any case.
+// several values, has the token, in any case. token is in lower case.
 func hasToken(values []string, token string) bool {
 	for _, v := range values {
 		for s := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(trimOWS(s), token) {
+			if equalFold(trimOWS(s), token) {
 				return true
 			}
 		}
@@ -199,9 +199,29 @@ func hasToken(values []string, token string) bool {
 	return false
 }
 
-// onlyToken reports whether the field has exactly one value, the token.
+// onlyToken reports whether the field has exactly one value, the token, in any
+// case. token is in lower case.
 func onlyToken(values []string, token string) bool {
-	return len(values) == 1 && strings.EqualFold(trimOWS(values[0]), token)
+	return len(values) == 1 && equalFold(trimOWS(values[0]), token)
+}
+
+// equalFold reports whether s is lower but for the case of its ASCII letters.
+// strings.EqualFold takes characters for letters that no token has, such as the long
+// s (RFC 9110 section 5.6.2).
+func equalFold(s, lower string) bool {
+	if len(s) != len(lower) {
+		return false
+	}
+	for i := range len(s) {
+		b := s[i]
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		if b != lower[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // trimOWS removes what RFC 9110 section 5.6.3 calls optional whitespace.
