@@ -62,7 +62,7 @@ type Options struct {
 	MaxFragments int
 
 	// MaxQueued bounds in bytes what waits for a slow peer, one message excepted.
-	// Zero means 1 MiB.
+	// Zero means 1 MiB; more than 512 MiB is taken for 512 MiB.
 	MaxQueued int
 
 	// Queue is what happens beyond MaxQueued.
@@ -142,11 +142,15 @@ func (o *Options) limits() ws.Limits {
 	return l
 }
 
+// mostQueued is the largest bound of a queue. The transport counts in an int32, and at
+// a close it gets what waits in our own queue on top of what waits in its own.
+const mostQueued = 512 << 20
+
 func (o *Options) maxQueued() int {
 	if o.MaxQueued <= 0 {
 		return DefaultMaxQueued
 	}
-	return o.MaxQueued
+	return min(o.MaxQueued, mostQueued)
 }
 
 // transportLimit is how much the transport may hold before writers wait, who go on

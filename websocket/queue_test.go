@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -498,5 +499,19 @@ func TestTooLargeIsNotClosed(t *testing.T) {
 	}
 	if err := closedError(io.ErrClosedPipe); err != ErrClosed {
 		t.Error(err)
+	}
+}
+
+// TestMostQueued: no bound is so large that the transport, which counts in an int32, would refuse what waits in both
+// queues at a close.
+func TestMostQueued(t *testing.T) {
+	for _, tt := range [][2]int{{-1, DefaultMaxQueued}, {0, DefaultMaxQueued}, {1, 1}, {mostQueued, mostQueued}, {math.MaxInt32, mostQueued}, {math.MaxInt, mostQueued}} {
+		in, want := tt[0], tt[1]
+		for _, policy := range []QueuePolicy{RefuseNew, DropOldest} {
+			o := &Options{MaxQueued: in, Queue: policy}
+			if n := o.maxQueued(); n != want || n+o.transportLimit() > math.MaxInt32/2+1 {
+				t.Errorf("MaxQueued %d: %d, and %d in the transport", in, n, o.transportLimit())
+			}
+		}
 	}
 }
