@@ -21,7 +21,8 @@ const (
 	// DropOldest throws away the messages that have waited longest.
 	DropOldest
 	// KeepLatest replaces a waiting message of the same key (Conn.WriteKeyed), and
-	// beyond that drops the oldest.
+	// beyond that drops the oldest. The later message takes the place of the earlier
+	// one if it fits there, and so may overtake messages that were written between them.
 	KeepLatest
 	// CloseSlow closes the connection with code Policy.
 	CloseSlow
@@ -62,7 +63,10 @@ type Options struct {
 	MaxFragments int
 
 	// MaxQueued bounds in bytes what waits for a slow peer, one message excepted.
-	// Zero means 1 MiB; more than 512 MiB is taken for 512 MiB.
+	// Zero means 1 MiB; more than 512 MiB is taken for 512 MiB. It bounds each of two
+	// queues, the transport's and the one in which messages wait for the policy or for
+	// the end of a Writer's, so up to twice as much may wait; under DropOldest and
+	// KeepLatest the transport has 128 KiB of it at most.
 	MaxQueued int
 
 	// Queue is what happens beyond MaxQueued.

@@ -37,7 +37,9 @@ func (c *Conn) WriteMessage(t MessageType, p []byte) error {
 }
 
 // WriteKeyed is WriteMessage of a message that makes an earlier one of the same
-// key, if that still waits, superfluous under the policy KeepLatest.
+// key, if that still waits, superfluous under the policy KeepLatest. It takes the
+// place of that one, if it fits there, and so may overtake messages without a key,
+// or of other keys, that were written between them.
 func (c *Conn) WriteKeyed(key string, t MessageType, p []byte) error {
 	return c.write(&outgoing{t: t, key: key, p: p})
 }

@@ -38,7 +38,9 @@ type reasons struct {
 var _ prometheus.Collector = (*Collector)(nil)
 
 // New returns a collector of e's counts. labels, which may be nil, are added to
-// every metric: two engines of one process need them to be told apart.
+// every metric: two engines of one process need them to be told apart. Blocks are
+// the process's, so both export the same numbers of them (strand_blocks_*), which
+// must not be added up.
 func New(e *strand.Engine, labels prometheus.Labels) *Collector {
 	c := &Collector{
 		engine: e,
