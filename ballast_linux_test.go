@@ -42,9 +42,9 @@ func TestBallast(t *testing.T) {
 		}
 		runtime.KeepAlive(e)
 	}
-	if e, err := strand.New(strand.Options{Ballast: 1 << 40}); err == nil {
+	if e, err := strand.New(strand.Options{Ballast: 1<<30 + 1}); err == nil {
 		_ = e.Close()
-		t.Error("an engine with a ballast of a TiB")
+		t.Error("an engine with a ballast of more than 1 GiB")
 	}
 }
 

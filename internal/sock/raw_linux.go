@@ -70,7 +70,7 @@ func (f *FD) read1(p []byte) (int, syscall.Errno) {
 		n, err := syscall.Read(int(f.num), p)
 		return max(n, 0), toErrno(err)
 	}
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(f.num), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(f.num), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -112,7 +112,7 @@ func (f *FD) write1(p []byte) (int, syscall.Errno) {
 		n, err := syscall.Write(int(f.num), p)
 		return max(n, 0), toErrno(err)
 	}
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(f.num), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(f.num), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
