@@ -7,9 +7,11 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/d74363f0/strand"
+	"github.com/d74363f0/strand/internal/h1"
 )
 
 // protoH2C is the key of Server.TLSNextProto for HTTP/2 without TLS, as in net/http.
@@ -213,6 +215,37 @@ type nextHandler struct{ hc *conn }
 // BaseContext returns what the contexts of the connection's requests descend from.
 func (h nextHandler) BaseContext() context.Context { return h.hc.baseContext() }
 
+// ServeHTTP holds the request to the limits that the grammar of HTTP/1 holds its own to; what the other protocol
+// parsed never came by there.
 func (h nextHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e := h.hc.scope.beyond(r); e != nil {
+		text := strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + ": " + e.Reason
+		http.Error(w, text, e.Status)
+		return
+	}
+	if limit := h.hc.scope.srv.MaxBodyBytes; limit > 0 && r.Body != nil && r.ContentLength != 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, limit) // its length may not have been declared
+	}
 	h.hc.handler(r).ServeHTTP(w, r)
 }
+
+// beyond returns the error of the limit that the head of r is beyond, or nil. The line and the number of lines are
+// those that the request would have in HTTP/1, so that one limit means the same in both.
+func (sc *scope) beyond(r *http.Request) *h1.Error {
+	if len(r.Method)+len(" ")+len(r.RequestURI)+len(" HTTP/1.1") > sc.lim.RequestLine {
+		return h1.ErrLineTooLong
+	}
+	lines := 1 // Host
+	for _, values := range r.Header {
+		lines += len(values)
+	}
+	if lines > sc.lim.HeaderLines {
+		return h1.ErrTooManyFields
+	}
+	if limit := sc.srv.MaxBodyBytes; limit > 0 && r.ContentLength > limit {
+		return errBodyTooLarge
+	}
+	return nil
+}
+
+var errBodyTooLarge = &h1.Error{Status: http.StatusRequestEntityTooLarge, Reason: "the request body is too large"}

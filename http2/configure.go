@@ -32,6 +32,12 @@ const (
 // Configure has s serve HTTP/2, with s's Handler and timeouts. It must be called after the fields of s are set and
 // before s serves. s.TLSConfig is replaced by a copy that offers "h2" first; its cipher suites must include one that
 // HTTP/2 permits, or Configure fails. o may be nil.
+//
+// Of the limits of s these hold for a request by HTTP/2 as for one by HTTP/1: MaxBodyBytes (413, or
+// *http.MaxBytesError from the body), MaxRequestLine (414; the line is the one that it would have in HTTP/1),
+// MaxHeaderLines (431; Host counts as one), MaxHeaderBytes (431), MaxConns, MaxConnsPerIP and IdleTimeout. ReadTimeout
+// and WriteTimeout count for each stream. MinBodyRate and MaxPipelined do not apply, and ReadHeaderTimeout does so
+// only until the connection is known to speak HTTP/2.
 func Configure(s *http1.Server, o *Options) error {
 	if o == nil {
 		o = &Options{}

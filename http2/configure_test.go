@@ -49,8 +49,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// serve runs a server on a port of its own and returns it with its address.
-func serve(t *testing.T, o *http2.Options, secure bool, h http.HandlerFunc) (*http1.Server, string) {
+// serve runs a server on a port of its own, with the fields that set sets, and returns it with its address.
+func serve(t *testing.T, o *http2.Options, secure bool, h http.HandlerFunc, set ...func(*http1.Server)) (*http1.Server, string) {
 	t.Helper()
 	e, err := strand.New(strand.Options{})
 	if err != nil {
@@ -59,6 +59,9 @@ func serve(t *testing.T, o *http2.Options, secure bool, h http.HandlerFunc) (*ht
 	s := &http1.Server{Engine: e, Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
 	if secure {
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{identity(t)}}
+	}
+	for _, f := range set {
+		f(s)
 	}
 	if err := http2.Configure(s, o); err != nil {
 		t.Fatal(err)
