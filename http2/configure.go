@@ -38,6 +38,10 @@ const (
 // MaxHeaderLines (431; Host counts as one), MaxHeaderBytes (431), MaxConns, MaxConnsPerIP and IdleTimeout. ReadTimeout
 // and WriteTimeout count for each stream. MinBodyRate and MaxPipelined do not apply, and ReadHeaderTimeout does so
 // only until the connection is known to speak HTTP/2.
+//
+// WriteProgressTimeout is the longest time in which a connection may take nothing of what is written to it, unless
+// Config.WriteByteTimeout is set. It does not see a stream whose flow control window the client keeps at 0, since
+// nothing is written to it then: only WriteTimeout bounds that.
 func Configure(s *http1.Server, o *Options) error {
 	if o == nil {
 		o = &Options{}
@@ -51,7 +55,7 @@ func Configure(s *http1.Server, o *Options) error {
 		TLSConfig: config, HTTP2: o.Config, ErrorLog: s.ErrorLog, MaxHeaderBytes: s.MaxHeaderBytes,
 		ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout, IdleTimeout: idleTimeout(s),
 	}
-	h2 := &http2.Server{}
+	h2 := &http2.Server{WriteByteTimeout: writeProgressTimeout(s)} // base.HTTP2 goes first
 	if err := http2.ConfigureServer(base, h2); err != nil {
 		return err
 	}
@@ -86,6 +90,14 @@ func protos(offered []string) []string {
 		}
 	}
 	return all
+}
+
+// writeProgressTimeout is that of the HTTP/1 connections of s; 0 means none.
+func writeProgressTimeout(s *http1.Server) time.Duration {
+	if s.WriteProgressTimeout == 0 {
+		return http1.DefaultWriteProgressTimeout
+	}
+	return max(s.WriteProgressTimeout, 0)
 }
 
 // idleTimeout is that of the HTTP/1 connections of s.
