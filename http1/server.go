@@ -87,11 +87,14 @@ type Server struct {
 	MaxQueued int
 
 	// MaxConns limits the connections of this server, those in a TLS handshake included. A
-	// connection beyond it is closed. Zero: no limit.
+	// connection beyond it is closed. Hijacked ones, WebSockets among them, are not counted;
+	// limit them by Options.MaxConns of the engine. Zero: no limit.
 	MaxConns int
 
 	// MaxConnsPerIP limits the connections from one IPv4 address or one IPv6 /64. Behind a
-	// proxy all connections come from one address. Zero: no limit.
+	// proxy all connections come from one address. As with MaxConns, hijacked ones are not
+	// counted, so a handler that hijacks has to count those of one address itself. Zero: no
+	// limit.
 	MaxConnsPerIP int
 
 	// TLSNextProto holds what serves connections whose client chose another protocol
