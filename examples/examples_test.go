@@ -4,6 +4,7 @@ package examples
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/d74363f0/strand/websocket"
 )
 
 // build compiles an example and returns the program's path.
@@ -110,6 +113,33 @@ func TestChat(t *testing.T) {
 	a.expect("somebody leaves, 1 are here")
 	fmt.Fprintln(other.in, "alone")
 	other.expect("alone")
+}
+
+// deaf is the handler of a connection that only sends.
+type deaf struct{}
+
+func (deaf) OnOpen(*websocket.Conn)                                   {}
+func (deaf) OnMessage(*websocket.Conn, websocket.MessageType, []byte) {}
+func (deaf) OnClose(*websocket.Conn, error)                           {}
+
+// TestChatBinary wants a binary message passed on as one: as text it would end every member that checks UTF-8.
+func TestChatBinary(t *testing.T) {
+	const binary = "\xff\xfe"
+	url := serve(t, "chat") + "/room"
+	a := start(t, build(t, "client"), "-url", url)
+	a.expect("somebody joins, 1 are here")
+	c, _, err := websocket.Dial(context.Background(), url, deaf{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	a.expect("somebody joins, 2 are here")
+	if err := c.Send(context.Background(), websocket.Binary, []byte(binary)); err != nil {
+		t.Fatal(err)
+	}
+	a.expect(binary)
+	fmt.Fprintln(a.in, "still here")
+	a.expect("still here")
 }
 
 func TestBroadcast(t *testing.T) {

@@ -23,20 +23,24 @@ type member struct {
 
 func (m *member) OnOpen(c *websocket.Conn) {
 	m.rooms.Join(c, m.room)
-	m.say(fmt.Sprintf("somebody joins, %d are here", m.rooms.Count(m.room)))
+	m.tell(fmt.Sprintf("somebody joins, %d are here", m.rooms.Count(m.room)))
 }
 
-func (m *member) OnMessage(_ *websocket.Conn, _ websocket.MessageType, msg []byte) {
-	m.say(string(msg))
+// OnMessage passes a message on with the type it came with: as text, a binary one that is no UTF-8 would end everybody's
+// connection.
+func (m *member) OnMessage(_ *websocket.Conn, t websocket.MessageType, msg []byte) {
+	m.say(t, msg)
 }
 
 // OnClose finds that the hub has forgotten the connection already.
 func (m *member) OnClose(*websocket.Conn, error) {
-	m.say(fmt.Sprintf("somebody leaves, %d are here", m.rooms.Count(m.room)))
+	m.tell(fmt.Sprintf("somebody leaves, %d are here", m.rooms.Count(m.room)))
 }
 
-func (m *member) say(text string) {
-	_, _ = m.rooms.Publish(m.room, websocket.Text, []byte(text)) // without a Relay no error
+func (m *member) tell(text string) { m.say(websocket.Text, []byte(text)) }
+
+func (m *member) say(t websocket.MessageType, msg []byte) {
+	_, _ = m.rooms.Publish(m.room, t, msg) // without a Relay no error
 }
 
 func main() {
