@@ -5,6 +5,7 @@ package examples
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -140,6 +141,18 @@ func TestChatBinary(t *testing.T) {
 	a.expect(binary)
 	fmt.Fprintln(a.in, "still here")
 	a.expect("still here")
+}
+
+// TestClientLongLine wants a line beyond what the client reads to end it with an error.
+func TestClientLongLine(t *testing.T) {
+	c := start(t, build(t, "client"), "-url", serve(t, "echo"))
+	go func() {
+		_, _ = io.WriteString(c.in, strings.Repeat("x", 100<<10)+"\n") // it may have ended before it has all
+	}()
+	var exit *exec.ExitError
+	if err := c.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("ended with %v", err)
+	}
 }
 
 func TestBroadcast(t *testing.T) {

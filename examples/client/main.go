@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 
@@ -37,13 +38,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	input := make(chan error, 1) // how the input ended
 	go func() {
-		lines := bufio.NewScanner(os.Stdin)
-		for lines.Scan() {
-			if err := c.Send(context.Background(), websocket.Text, lines.Bytes()); err != nil {
-				return
-			}
-		}
+		input <- send(c, os.Stdin)
 		// Messages that the server still sends until its close frame are lost: an
 		// application that waits for an answer closes when it has it.
 		_ = c.Close()
@@ -52,4 +49,23 @@ func main() {
 	if err = <-p.closed; errors.As(err, &ce) && ce.Code != websocket.Normal {
 		log.Fatal(err)
 	}
+	select {
+	case err = <-input:
+		if err != nil {
+			log.Fatal("standard input: ", err)
+		}
+	default: // the connection ended first
+	}
+}
+
+// send sends each line of r, of less than 64 KiB, until r or the connection ends. A longer
+// line is an error.
+func send(c *websocket.Conn, r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if c.Send(context.Background(), websocket.Text, lines.Bytes()) != nil {
+			return nil // the handler is told why
+		}
+	}
+	return lines.Err()
 }
