@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -182,11 +184,52 @@ func TestAddressTroubleGetsOneLineAndExitOne(t *testing.T) {
 		{"192.0.2.1:8080", "not an address of this machine"}, // TEST-NET-1, RFC 5737
 		{"nowhere.invalid:8080", "nowhere.invalid"},          // RFC 6761
 	} {
-		p := launch(t, os.Args[0], "serve", "-addr", c.addr)
-		if code := p.wait(); code != exitFailed || p.stdout.String() != "" {
-			t.Errorf("%s: exit %d, stdout %q", c.addr, code, p.stdout)
+		failsToStart(t, []string{"-addr", c.addr}, c.addr, c.says)
+		secure := failsToStart(t, []string{"-addr", "127.0.0.1:0", "-tls-addr", c.addr}, c.addr, c.says, "-tls-addr")
+		if strings.Contains(secure, "-addr 127.0.0.1:0") || strings.HasPrefix(secure, "strand serve: 127.0.0.1:0 ") {
+			t.Errorf("-tls-addr %s: %q blames -addr", c.addr, secure)
 		}
-		oneLine(t, c.addr, p.stderr.String(), c.addr, c.says)
+	}
+}
+
+// failsToStart runs strand serve and wants one line with each of the words, and exit code 1. It returns the line.
+func failsToStart(t *testing.T, flags []string, words ...string) string {
+	t.Helper()
+	p := launch(t, os.Args[0], append([]string{"serve"}, flags...)...)
+	what := strings.Join(flags, " ")
+	if code := p.wait(); code != exitFailed || p.stdout.String() != "" {
+		t.Errorf("%s: exit %d, stdout %q", what, code, p.stdout)
+	}
+	oneLine(t, what, p.stderr.String(), words...)
+	return p.stderr.String()
+}
+
+func TestCertificateTroubleNamesTheFlag(t *testing.T) {
+	dir := t.TempDir()
+	absent, garbage := filepath.Join(dir, "absent.pem"), filepath.Join(dir, "garbage.pem")
+	if err := os.WriteFile(garbage, []byte("no PEM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ cert, key, says string }{
+		{absent, garbage, "-cert: open " + absent},
+		{garbage, absent, "-key: open " + absent},
+		{garbage, garbage, "-cert " + garbage + ", -key " + garbage},
+	} {
+		failsToStart(t, []string{"-addr", "127.0.0.1:0", "-tls-addr", "127.0.0.1:0", "-cert", c.cert, "-key", c.key}, c.says)
+	}
+}
+
+// Only what a listener may not do is about the port: the same number comes from a file that may not be read, and tests
+// run as root have neither.
+func TestRightsAreThoseOfTheAddress(t *testing.T) {
+	denied := &os.PathError{Op: "open", Path: "key.pem", Err: syscall.EACCES}
+	if got := startTrouble(fmt.Errorf("-key: %w", denied)); got != "-key: open key.pem: permission denied" {
+		t.Errorf("a file: %q", got)
+	}
+	port := &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EACCES)}
+	got := startTrouble(errors.Join(&listenError{"-tls-addr", "127.0.0.1:443", port}, nil))
+	if want := "127.0.0.1:443 needs more rights than this user has; choose a port above 1023 with -tls-addr"; got != want {
+		t.Errorf("a port: %q", got)
 	}
 }
 

@@ -41,7 +41,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	s := &site{config: c, files: files, started: time.Now(), log: log}
 	addr, err := s.start()
 	if err != nil {
-		fmt.Fprintf(stderr, "strand serve: %s\n", listenTrouble(c.tried(err), err))
+		fmt.Fprintf(stderr, "strand serve: %s\n", startTrouble(err))
 		return exitFailed
 	}
 	fmt.Fprintf(stdout, "strand: serving http://%s (%s, %d file descriptors; Ctrl-C drains)\n", browsable(addr), plural(s.engine.Stats().Loops, "loop"), files)
@@ -69,27 +69,42 @@ func enoughFiles() (uint64, error) {
 	return n, nil
 }
 
-// tried is the address that err is about.
-func (c config) tried(err error) string {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Addr != nil && c.tlsAddr != "" && op.Addr.String() == c.tlsAddr {
-		return c.tlsAddr
-	}
-	return c.addr
+// A listenError is why nothing listens on the address that a flag gave.
+type listenError struct {
+	flag, addr string
+	err        error
 }
 
-// listenTrouble says in one line why nothing listens on addr and what to do.
-func listenTrouble(addr string, err error) string {
+func (e *listenError) Error() string { return e.flag + " " + e.addr + ": " + e.err.Error() }
+
+func (e *listenError) Unwrap() error { return e.err }
+
+// listen is net.Listen on the address that a flag gave, with an error that knows which.
+func listen(flag, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, &listenError{flag, addr, err}
+	}
+	return l, nil
+}
+
+// startTrouble says in one line why the server did not start and, if that is an address, what to do. Other errors, of a
+// file that may not be read for one, can hold the same numbers and mean something else.
+func startTrouble(err error) string {
+	var on *listenError
+	if !errors.As(err, &on) {
+		return err.Error()
+	}
 	var dns *net.DNSError
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return addr + " is already in use; stop what listens there or choose another with -addr"
-	case errors.Is(err, syscall.EACCES):
-		return addr + " needs more rights than this user has; choose a port above 1023 with -addr"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return addr + " is not an address of this machine; choose another with -addr"
-	case errors.As(err, &dns):
-		return addr + ": there is no host " + dns.Name
+	case errors.Is(on, syscall.EADDRINUSE):
+		return on.addr + " is already in use; stop what listens there or choose another with " + on.flag
+	case errors.Is(on, syscall.EACCES):
+		return on.addr + " needs more rights than this user has; choose a port above 1023 with " + on.flag
+	case errors.Is(on, syscall.EADDRNOTAVAIL):
+		return on.addr + " is not an address of this machine; choose another with " + on.flag
+	case errors.As(on, &dns):
+		return on.flag + " " + on.addr + ": there is no host " + dns.Name
 	}
 	return err.Error()
 }

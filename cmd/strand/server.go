@@ -15,7 +15,7 @@ import (
 
 // start makes the engine, listens and serves, and returns the address that was bound.
 func (s *site) start() (net.Addr, error) {
-	l, err := net.Listen("tcp", s.config.addr)
+	l, err := listen("-addr", s.config.addr)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (s *site) startTLS() error {
 	if err := http2.Configure(s.server, nil); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", s.config.tlsAddr)
+	l, err := listen("-tls-addr", s.config.tlsAddr)
 	if err != nil {
 		return err
 	}
@@ -52,13 +53,30 @@ func (s *site) startTLS() error {
 
 func (c config) certificate() (tls.Certificate, error) {
 	if c.certFile != "" {
-		return tls.LoadX509KeyPair(c.certFile, c.keyFile)
+		return loadPair(c.certFile, c.keyFile)
 	}
 	host, _, err := net.SplitHostPort(c.tlsAddr)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	return selfSigned(host)
+}
+
+// loadPair is tls.LoadX509KeyPair with errors that name the flag.
+func loadPair(certFile, keyFile string) (tls.Certificate, error) {
+	chain, err := os.ReadFile(certFile)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("-cert: %w", err)
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("-key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("-cert %s, -key %s: %w", certFile, keyFile, err)
+	}
+	return pair, nil
 }
 
 // selfSigned makes a certificate for this machine and, if it is a name or an address, host.
