@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -181,4 +183,40 @@ func answerClose(t *testing.T, p *program, c net.Conn) {
 	t.Helper()
 	frame := []byte{0x88, 0x82, 0, 0, 0, 0} // masked with zeros, as a client may
 	p.send(c, string(bytes.Join([][]byte{frame, {1001 >> 8, 1001 & 0xff}}, nil)))
+}
+
+// A run that the first signal does not end, since it waits for answers, is ended by the next one.
+func TestSecondSignalEndsSoak(t *testing.T) {
+	var asked atomic.Int64
+	stuck, release := make(chan struct{}), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		if asked.Add(1) == 20 { // the server has been found to echo
+			close(stuck)
+		}
+		if asked.Load() >= 20 {
+			<-release
+		}
+		w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
+		_, _ = w.Write(b)
+	}))
+	defer s.Close()
+	defer close(release)
+	p := launch(t, os.Args[0], "soak", "-kinds", "post", "-conns", "2", "-max", "100", "-time", "50s", "-timeout", "50s", s.URL)
+	select {
+	case <-stuck:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("it does not soak: %s%s", p.stdout, p.stderr)
+	}
+	p.signal(os.Interrupt)
+	time.Sleep(300 * time.Millisecond)
+	noSignalYet(t, p)
+	p.signal(os.Interrupt)
+	p.wait()
+	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || ws.Signal() != syscall.SIGINT {
+		t.Errorf("it ended with %v, not by the second signal", p.cmd.ProcessState)
+	}
 }

@@ -27,6 +27,7 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal finds nobody who catches it, and so ends a run that does not end itself
 	line := newStatusLine(stderr)
 	o.cfg.Progress = line.show
 	fmt.Fprintf(stderr, "strand soak: seed %d\n", o.cfg.Seed)
