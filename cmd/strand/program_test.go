@@ -159,6 +159,7 @@ func TestHelpAndVersion(t *testing.T) {
 		{[]string{"--help"}, "strand version"},
 		{[]string{"serve", "-h"}, "-addr host:port"},
 		{[]string{"version"}, "strand "},
+		{[]string{"version", "-h"}, "say which version"},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(c.args, &stdout, &stderr)

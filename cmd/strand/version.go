@@ -8,6 +8,13 @@ import (
 )
 
 func printVersion(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 1 {
+		switch args[0] {
+		case "-h", "-help", "--help":
+			fmt.Fprintln(stdout, "strand version: say which version this is; there are no flags")
+			return exitOK
+		}
+	}
 	if len(args) > 0 {
 		fmt.Fprintf(stderr, "strand version: takes no arguments, got %q\n", args[0])
 		return exitUsage

@@ -7,9 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +26,10 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	o, code := parseArgs(args, stdout, stderr)
 	if o == nil {
 		return code
+	}
+	if err := writable(o.report); err != nil {
+		fmt.Fprintf(stderr, "strand soak: -report: %v\n", err)
+		return 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -55,6 +61,22 @@ func Command(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return res.ExitCode()
+}
+
+// writable says what is wrong with the directory for the report, which it makes if need be: before the run, not when its
+// result would be lost. "" is no directory.
+func writable(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".soak-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 type options struct {
@@ -141,9 +163,11 @@ func (o *options) finish(fs *flag.FlagSet, seed, target string) error {
 	}
 	c.Seed = rand.Uint64N(1 << 48)
 	if seed != "" {
-		if _, err := fmt.Sscanf(seed, "%v", &c.Seed); err != nil {
-			return fmt.Errorf("-seed %q is not a number", seed)
+		n, err := strconv.ParseUint(seed, 0, 64)
+		if err != nil {
+			return fmt.Errorf("-seed %q is not a number from 0 to %d", seed, uint64(math.MaxUint64))
 		}
+		c.Seed = n
 	}
 	if c.Time <= 0 || c.Timeout <= 0 || c.Conns <= 0 || c.MaxSize <= 0 {
 		return errors.New("-time, -timeout, -conns and -max have to be positive")

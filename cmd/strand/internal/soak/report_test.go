@@ -49,6 +49,10 @@ func TestReport(t *testing.T) {
 }
 
 func TestCommand(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file") // in which no directory can be made
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args string
 		code int
@@ -63,6 +67,12 @@ func TestCommand(t *testing.T) {
 		{"-kinds -all", 2, "nothing to do"},
 		{"-conns 0", 2, "positive"},
 		{"-seed x", 2, "not a number"},
+		{"-seed 12abc", 2, `"12abc" is not a number from 0 to 18446744073709551615`},
+		{"-seed -1", 2, "not a number"},
+		{"-seed 18446744073709551616", 2, "not a number"},
+		{"127.0.0.1:18080", 2, "want http://127.0.0.1:18080"},
+		{"localhost:18080", 2, "want http://localhost:18080"},
+		{"-time 1s -report " + filepath.Join(file, "dir") + " http://127.0.0.1:1", 1, "-report: mkdir " + file}, // before the server is asked
 		{"-target none", 2, "no target"},
 		{"-tls http://a", 2, "own server"},
 		{"-min 10 -max 5", 2, "message sizes"},

@@ -245,6 +245,9 @@ func (m *memory) recall(frag []byte) (origin, bool) {
 
 // aim fills in where to connect.
 func (r *run) aim(raw string) error {
+	if !strings.Contains(raw, "://") { // url.Parse takes a host for a path or a scheme
+		return fmt.Errorf("%q is not a URL; want http://%s", raw, raw)
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return err
