@@ -101,7 +101,10 @@ func (d *dialer) startTLS(ctx context.Context, nc net.Conn, name string) (net.Co
 		config.ServerName = name
 	}
 	config.NextProtos = []string{"http/1.1"}
-	tc := tls.Client(strand.TLSWire(nc), config) // so that the loop can take it over
+	if config.Renegotiation == tls.RenegotiateNever { // which waits within a read, as the loop cannot
+		nc = strand.TLSWire(nc) // so that the loop can take it over
+	}
+	tc := tls.Client(nc, config)
 	return tc, tc.HandshakeContext(ctx)
 }
 
