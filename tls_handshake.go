@@ -55,7 +55,7 @@ var errNotTLS = errors.New("the peer does not speak TLS")
 func (t *tlsLayer) intercept() bool {
 	switch t.state.Load() {
 	case tlsReady:
-		t.drained = false // there is news from the poller
+		t.drained = false  // there is news from the poller
 		if t.done != nil { // which may have come before the post that announces the handshake's end
 			t.announce()
 			t.c.state.Or(stRead) // what Done did decides about it
