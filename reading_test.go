@@ -105,7 +105,7 @@ func TestNetConnWritesAreWhole(t *testing.T) {
 		return &hooks{open: func(c *strand.Conn) { views <- c.NetConn() }}
 	})
 	peer, view := dial(t, a), <-views
-	const n = 8 << 20 // more than the kernel takes
+	const n = 32 << 20 // more than the kernel takes
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, b := range []byte("ab") {

@@ -61,7 +61,7 @@ func (hc *conn) parse(head string) (*exchange, error) {
 		return nil, err
 	}
 	if limit := hc.scope.srv.MaxBodyBytes; limit > 0 && r.ContentLength > limit {
-		return nil, &h1.Error{Status: http.StatusRequestEntityTooLarge, Reason: "the request body is too large"}
+		return nil, errBodyTooLarge
 	}
 	ex.open(hc, &r, fields)
 	return ex, nil

@@ -104,7 +104,7 @@ func writeProgressTimeout(s *http1.Server) time.Duration {
 func idleTimeout(s *http1.Server) time.Duration {
 	for _, d := range []time.Duration{s.IdleTimeout, s.ReadTimeout, http1.DefaultIdleTimeout} {
 		if d != 0 {
-			return max(d, 0)
+			return d // a negative one is none, where 0 would have x/net ask for ReadTimeout
 		}
 	}
 	return 0
