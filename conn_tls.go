@@ -203,6 +203,9 @@ func (t *tlsLayer) read(p []byte) (int, error) {
 		return 0, ErrWouldBlock
 	}
 	if len(p) == 0 {
+		if !c.alive() {
+			return 0, errClosed
+		}
 		return 0, nil
 	}
 	c.news = true // the turn looks at what is left

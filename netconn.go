@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,7 +62,8 @@ func (n *tlsNetConn) ConnectionState() tls.ConnectionState {
 type netConn struct {
 	c      *Conn
 	rmu    sync.Mutex
-	wmu    sync.Mutex // one Write at a time, whole
+	wmu    sync.Mutex  // one Write at a time, whole
+	closed atomic.Bool // by Close: from then on no other end is told
 	rd, wd deadline
 }
 
@@ -122,7 +124,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 // ended returns what ended the connection in place of net.ErrClosed, which would say that
 // its owner had closed it: a handshake that failed, for one.
 func (n *netConn) ended(op string, err error) error {
-	if err != errClosed {
+	if err != errClosed || n.closed.Load() {
 		return err
 	}
 	why := n.c.reason()
@@ -144,6 +146,7 @@ func (n *netConn) timeout(op string) error {
 // Close also ends a Read that waits, at once: what is queued may take longer; see
 // Conn.Close.
 func (n *netConn) Close() error {
+	n.closed.Store(true)
 	err := n.c.Close()
 	n.c.wakeReader()
 	return err

@@ -62,7 +62,14 @@ func TestKeyUpdateBehindCloseWrite(t *testing.T) {
 			t.Errorf("read %q", s)
 		}
 	case err := <-ended:
-		t.Errorf("ended by %v", err)
+		select {
+		case s := <-got: // which came first
+			if s != "first more more more" {
+				t.Errorf("read %q", s)
+			}
+		default:
+			t.Errorf("ended by %v", err)
+		}
 	}
 }
 
