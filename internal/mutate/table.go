@@ -191,7 +191,7 @@ var mutants = []mutant{
 	{"http1/conn.go", "	case hc.c.Buffered() > 0: // that has", "	case false: // that has", "lingering ends with output queued", ""},
 	{"http1/conn.go", " || hc.scope.srv.inShutdown.Load():\n		return false", ":\n		return false", "Shutdown waits for a client that reads slowly and has sent too much", ""},
 	{"http1/conn.go", "	case errors.Is(c.Flush(), net.ErrClosed): // the end", "	case false: // the end", "a request with an unread body does not learn that we closed its connection", ""},
-	{"http1/response.go", "acked == was { // what the client", "true { // what the client", "a handler's Write to a steady, slow reader fails", ""},
+	{"http1/response.go", "acked == was { // what the client", "acked == was || true { // what the client", "a handler's Write to a steady, slow reader fails", ""},
 	{"http1/exchange.go", "	if !buf.Certain(hc.c) {", "	if !buf.Certain(hc.c) && false {", "input below a net.Conn makes its close a reset", ""},
 	{"http1/body.go", "		b.waited += time.Since(began)\n", "		b.waited = time.Since(began) + b.waited*0\n", "MinBodyRate forgets how long it waited before", ""},
 	{"http1/tls.go", "		if !isHTTP1(proto) { // what", "		if false { // what", "a protocol that nobody speaks is answered in HTTP/1", ""},
