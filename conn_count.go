@@ -75,7 +75,8 @@ func (c *Conn) reads(d uint32) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.blocked { // overtaken, or it is not the peer that a close waits for
+	if !c.blocked { // overtaken, or a write has failed, or it is not the peer that a close waits for
+		c.lastOut.Store(c.lp.Now()) // or the timer would be due again at once
 		return d != 0
 	}
 	first := d != 0 && !c.is(stLooked)

@@ -183,3 +183,38 @@ func TestNetConnAndDone(t *testing.T) {
 		t.Error("it was called")
 	}
 }
+
+// A peer's half-close does not use up the news of an end on this side: the callback that runs is told of both.
+func TestHangupByThePeerAndByUs(t *testing.T) {
+	opened, told := make(chan *strand.Conn, 1), make(chan struct{}, 2)
+	h := &hangups{told: told}
+	h.open = func(c *strand.Conn) {
+		opened <- c
+		<-told
+		opened <- c
+		select {
+		case <-told:
+		case <-time.After(10 * time.Second):
+			t.Error("the callback still waits")
+		}
+	}
+	closed := make(chan struct{})
+	h.close = func(*strand.Conn, error) { close(closed) }
+	peer := dial(t, serve(t, newEngine(t, strand.Options{}), func(*strand.Conn) strand.Handler { return h }))
+	<-opened
+	if err := peer.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if err := (<-opened).Abort(); err != nil {
+		t.Error(err)
+	}
+	<-closed
+}
+
+// hangups is hooks that are told of each hang-up.
+type hangups struct {
+	hooks
+	told chan struct{}
+}
+
+func (h *hangups) OnHangup(*strand.Conn) { h.told <- struct{}{} }

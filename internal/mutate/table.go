@@ -107,6 +107,7 @@ var mutants = []mutant{
 	{"conn_count.go", "	if moved := c.look(); !moved && !first {", "	if c.look(); !first {", "a peer that reads steadily, and slowly, is ended", ""},
 	{"conn_timeout.go", "	if passed(&c.closeBy) && !c.reads(0) {", "	if passed(&c.closeBy) {", "a peer that reads steadily, and slowly, is ended at a close", ""},
 	{"conn_close.go", "	c.tellHangup(stEnded) // a callback that runs may be waiting for this very end\n", "", "a callback does not learn that its connection was closed on this side", ""},
+	{"conn_close.go", "	c.tellHangup(stEnded)", "	c.tellHangup(stTold)", "a peer's half-close uses up the news of an end on this side", ""},
 	{"conn_count.go", "	first := d != 0 && !c.is(stLooked)\n", "	first := !c.is(stLooked)\n", "a close whose peer reads nothing never ends", ""},
 	{"conn_close.go", "	if c.blocked && !c.is(stLooked) { // a later", "	if c.blocked { // a later", "Close makes the look before it worth nothing", ""},
 	{"tls_handshake.go", "	if !t.c.is(stOwned) {\n		f(t.c)", "	if true {\n		f(t.c)", "Done is called beside the owner of a NetConn", ""},
