@@ -34,7 +34,7 @@ func answers(t *testing.T, r io.Reader, n int) (sizes []int64) {
 // fill writes until the client's kernel takes no more and left or fewer bytes of room are in the queue.
 func fill(w http.ResponseWriter, max, left int) {
 	res := w.(*response)
-	for full := 0; full < 3; {
+	for full := 0; full < 25; {
 		room := max - res.hc.c.Buffered()
 		if room <= left {
 			full++ // or the portable transport's writer has not come to it yet
